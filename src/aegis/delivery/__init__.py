@@ -1,0 +1,1 @@
+"""Approval, applying, watching, rolling back."""

@@ -1,0 +1,1 @@
+"""Speak to the outside (Kubernetes, processes, HTTP) and know no domain."""

@@ -1,0 +1,1 @@
+"""The Falco language: alerts, rules, conditions. Knows nothing of AEGIS."""

@@ -1,0 +1,1 @@
+"""The two flows that drive the features."""

@@ -1,0 +1,1 @@
+"""The doors: CLI, operator, HTTP, console."""

@@ -1,0 +1,126 @@
+"""What the parts of the local cluster ask of one another.
+
+The controllers, the scheduler and the kubelet live in one process with the API server and speak to it through
+`ClusterApi`: no HTTP and no authentication, but the same admission, defaulting, validation and resource versions that
+an outside client meets. The API server asks the kubelet for logs through `LogSource`.
+
+A resource is named as kubectl names it in full: `pods`, `deployments.apps`, `networkpolicies.networking.k8s.io`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON. What `ClusterApi` returns is shared: copy before changing it."""
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchEvent:
+    """One change of one object, after it was stored."""
+
+    type: EventType
+    resource: str
+    object: Object
+
+
+class ClusterApi(Protocol):
+    """The API server's door for the parts that run beside it.
+
+    Every method may raise `aegis.localcluster.status.ApiError`, whose `code` and `reason` are those of the Status that
+    an HTTP client would receive.
+    """
+
+    def get(self, resource: str, namespace: str | None, name: str) -> Object | None:
+        """The stored object, or None."""
+        ...
+
+    def list(self, resource: str, namespace: str | None = None) -> Sequence[Object]:
+        """Every stored object of a resource, of one namespace or of all."""
+        ...
+
+    def create(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
+        """Admit, default, validate and store a new object (status included)."""
+        ...
+
+    def update(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
+        """Replace all but the status; a `metadata.resourceVersion` in `obj` is a precondition."""
+        ...
+
+    def update_status(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
+        """Replace the status (and nothing else); a `metadata.resourceVersion` in `obj` is a precondition."""
+        ...
+
+    def patch(
+        self, resource: str, namespace: str | None, name: str, patch: Mapping[str, Any], *, manager: str
+    ) -> Object:
+        """Apply a JSON merge patch to all but the status."""
+        ...
+
+    def bind(self, namespace: str, pod: str, node: str) -> None:
+        """Give a pod its node, as the scheduler's Binding does."""
+        ...
+
+    def delete(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+    ) -> None:
+        """Delete with an optional uid precondition; `grace_seconds=0` removes a pod from the store at once."""
+        ...
+
+    def watch(self, *resources: str) -> AsyncIterator[WatchEvent]:
+        """Everything stored now as ADDED, then every change, in order, without gaps, until the iterator is closed."""
+        ...
+
+
+class LogSource(Protocol):
+    """Where the API server reads a container's output."""
+
+    def logs(self, pod: Object, container: str, request: LogRequest) -> AsyncIterator[bytes]:
+        """Whole lines, each with its line feed, until the end (or for ever with `follow`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRequest:
+    """The query of `GET …/pods/NAME/log`.
+
+    Attributes:
+        previous: the output of the run before the current one.
+        follow: keep sending as lines come.
+        timestamps: put the RFC 3339 time with nanoseconds before each line.
+        since: only lines at or after this time (seconds since the epoch).
+        tail_lines: only the last so many.
+        limit_bytes: stop after so many bytes.
+    """
+
+    previous: bool = False
+    follow: bool = False
+    timestamps: bool = False
+    since: float | None = None
+    tail_lines: int | None = None
+    limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The local cluster's time scale: it divides delays, back-offs and windows, never timestamps.
+
+    Attributes:
+        scale: how many times faster than a real cluster (1 = real time).
+    """
+
+    scale: float = 1.0
+
+    def real(self, seconds: float) -> float:
+        """The wall-clock seconds that a nominal delay takes here."""
+        return seconds / self.scale

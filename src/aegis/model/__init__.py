@@ -1,0 +1,1 @@
+"""Pure values, and what is pure over them."""

@@ -1,0 +1,1 @@
+"""Scanners and their policy: one file a scanner."""

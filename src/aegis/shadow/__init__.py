@@ -1,0 +1,1 @@
+"""Trying a fix in isolation, red before green."""

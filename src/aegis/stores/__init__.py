@@ -1,0 +1,1 @@
+"""Where incidents and the audit log are kept."""

@@ -1,0 +1,1 @@
+"""Classifying runtime alerts and mending the rules."""
