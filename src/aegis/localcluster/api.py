@@ -19,6 +19,9 @@ Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchEvent:
     """One change of one object, after it was stored."""
@@ -41,6 +44,10 @@ class ClusterApi(Protocol):
 
     def list(self, resource: str, namespace: str | None = None) -> Sequence[Object]:
         """Every stored object of a resource, of one namespace or of all."""
+        ...
+
+    def resources(self) -> Mapping[str, bool]:
+        """Every resource served now, custom ones too, and whether its objects live in namespaces."""
         ...
 
     def create(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
@@ -73,12 +80,19 @@ class ClusterApi(Protocol):
         *,
         uid: str | None = None,
         grace_seconds: int | None = None,
+        propagation: Propagation = "Background",
     ) -> None:
-        """Delete with an optional uid precondition; `grace_seconds=0` removes a pod from the store at once."""
+        """Delete with an optional uid precondition; `grace_seconds=0` removes a pod from the store at once.
+
+        `Foreground` and `Orphan` only mark the object with their finalizer: the garbage collector does the rest.
+        """
         ...
 
     def watch(self, *resources: str) -> AsyncIterator[WatchEvent]:
-        """Everything stored now as ADDED, then every change, in order, without gaps, until the iterator is closed."""
+        """Everything stored now as ADDED, then every change, in order, without gaps, until the iterator is closed.
+
+        Without a name: of every resource, also of custom ones that are defined later.
+        """
         ...
 
 
