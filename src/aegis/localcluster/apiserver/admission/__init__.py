@@ -1,0 +1,5 @@
+"""Admission: what the cluster's own state says to a write, between defaults and the store."""
+
+from aegis.localcluster.apiserver.admission.gate import Gate, Request
+
+__all__ = ["Gate", "Request"]

@@ -1,0 +1,110 @@
+"""The errors of the API server, worded as a real one words them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aegis.localcluster.apiserver.registry import Resource
+from aegis.localcluster.status import ApiError, Cause
+
+REQUIRED, INVALID, FORBIDDEN, UNSUPPORTED = (
+    "FieldValueRequired",
+    "FieldValueInvalid",
+    "FieldValueForbidden",
+    "FieldValueNotSupported",
+)
+
+
+def required(field: str, detail: str = "") -> Cause:
+    """A field that has to be there."""
+    return Cause(reason=REQUIRED, field=field, message=f"Required value: {detail}" if detail else "Required value")
+
+
+def invalid_value(field: str, value: object, detail: str) -> Cause:
+    """A value that does not fit."""
+    return Cause(reason=INVALID, field=field, message=f"Invalid value: {shown(value)}: {detail}")
+
+
+def unsupported(field: str, value: object, supported: Sequence[str]) -> Cause:
+    """A value outside of an enumeration."""
+    choices = ", ".join(shown(v) for v in supported)
+    return Cause(reason=UNSUPPORTED, field=field, message=f"Unsupported value: {shown(value)}: supported values: {choices}")
+
+
+def forbidden_field(field: str, detail: str) -> Cause:
+    """A field that may not be set, or not be changed."""
+    return Cause(reason=FORBIDDEN, field=field, message=f"Forbidden: {detail}")
+
+
+def shown(value: object) -> str:
+    """A value as Go prints it in a message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if value is None:
+        return "null"
+    return str(value)
+
+
+def _details(resource: Resource, name: str) -> dict[str, str]:
+    details = {"name": name, "kind": resource.plural}
+    return {**details, "group": resource.group} if resource.group else details
+
+
+def not_found(resource: Resource, name: str) -> ApiError:
+    """404 for an object."""
+    message = f'{resource.full_name} "{name}" not found'
+    return ApiError(404, "NotFound", message, details=_details(resource, name))
+
+
+def no_such_path() -> ApiError:
+    """404 for a path or a resource."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource")
+
+
+def already_exists(resource: Resource, name: str) -> ApiError:
+    """409 on create."""
+    message = f'{resource.full_name} "{name}" already exists'
+    return ApiError(409, "AlreadyExists", message, details=_details(resource, name))
+
+
+def conflict(resource: Resource, name: str, why: str) -> ApiError:
+    """409 for an optimistic lock or another precondition."""
+    message = f'Operation cannot be fulfilled on {resource.full_name} "{name}": {why}'
+    return ApiError(409, "Conflict", message, details=_details(resource, name))
+
+
+def modified(resource: Resource, name: str) -> ApiError:
+    """409 for a resourceVersion that is no longer the current one."""
+    return conflict(
+        resource,
+        name,
+        "the object has been modified; please apply your changes to the latest version and try again",
+    )
+
+
+def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:
+    """422 with every fault found."""
+    parts = [f"{c.field}: {c.message}" if c.field else c.message for c in causes]
+    text = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
+    details = {"name": name, "group": resource.group, "kind": resource.kind}
+    message = f'{resource.qualified_kind} "{name}" is invalid: {text}'
+    return ApiError(422, "Invalid", message, details={k: v for k, v in details.items() if v}, causes=causes)
+
+
+def forbidden(resource: Resource, name: str, why: str) -> ApiError:
+    """403 by admission."""
+    shown_name = f' "{name}"' if name else ""
+    message = f"{resource.full_name}{shown_name} is forbidden: {why}"
+    return ApiError(403, "Forbidden", message, details=_details(resource, name))
+
+
+def bad_request(message: str) -> ApiError:
+    """400."""
+    return ApiError(400, "BadRequest", message)
+
+
+def not_implemented(what: str) -> ApiError:
+    """501: named, so that nobody mistakes it for success."""
+    return ApiError(501, "NotImplemented", f"the local cluster does not implement {what}")

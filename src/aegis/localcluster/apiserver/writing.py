@@ -1,0 +1,259 @@
+"""Create and update: the one way by which an object gets into the store.
+
+The order is a real server's: metadata, defaults, admission that changes, validation, admission that judges, managed
+fields, generation, store. A dry run goes the whole way and stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aegis.localcluster.apiserver import admission, managed
+from aegis.localcluster.apiserver.defaults import apply_defaults
+from aegis.localcluster.apiserver.objects import (
+    SYSTEM_METADATA,
+    Object,
+    copied,
+    generated_name,
+    metadata_faults,
+    new_uid,
+    timestamp,
+)
+from aegis.localcluster.apiserver.refusals import (
+    already_exists,
+    bad_request,
+    invalid,
+    invalid_value,
+    modified,
+    not_found,
+    required,
+)
+from aegis.localcluster.apiserver.registry import Registry, Resource
+from aegis.localcluster.apiserver.store import Store, Stored
+from aegis.localcluster.apiserver.validation import unknown_fields, validate
+
+FieldValidation = Literal["Ignore", "Warn", "Strict"]
+
+_KEEPS_STATUS_ON_CREATE = frozenset({"Namespace", "Pod", "Node"})
+_WITH_GENERATION = frozenset({
+    "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job", "CronJob", "Pod",
+    "Ingress", "IngressClass", "NetworkPolicy", "PodDisruptionBudget", "CustomResourceDefinition", "EndpointSlice",
+    "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PriorityClass",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """How a write is asked for.
+
+    Attributes:
+        manager: whose fields these become.
+        subresource: `status`, `scale` and so on; empty for the object itself.
+        trusted: a part of the cluster itself writes; it may set what a client may not.
+        managed: the managedFields to store, where server-side apply has worked them out.
+        warnings: collects what the client is to be told.
+    """
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    field_validation: FieldValidation = "Warn"
+    subresource: str = ""
+    trusted: bool = False
+    managed: list[Object] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Writer:
+    """Writes objects, in full order."""
+
+    def __init__(self, store: Store, registry: Registry, gate: admission.Gate) -> None:
+        self._store, self._registry, self._gate = store, registry, gate
+
+    def create(self, resource: Resource, namespace: str | None, given: Mapping[str, Any], options: WriteOptions) -> Object:
+        """Store a new object, or say why not.
+
+        Raises:
+            ApiError: 400, 403, 404, 409 or 422, as a real server would.
+        """
+        obj = copied(given)
+        _check_type(resource, obj)
+        metadata = _new_metadata(resource, namespace, obj)
+        if resource.has_status() and resource.kind not in _KEEPS_STATUS_ON_CREATE and not options.trusted:
+            obj.pop("status", None)
+        unknown_fields(resource, obj, options.field_validation, options.warnings)
+        key = (metadata.get("namespace"), metadata["name"])
+        self._gate.namespace(resource, key[0])
+        if self._store.get(resource.stored_as, key) is not None:
+            raise already_exists(resource, key[1])
+        if not resource.custom:
+            apply_defaults(resource.kind, obj)
+        request = admission.Request(resource=resource, operation="CREATE", new=obj, old=None, dry_run=options.dry_run)
+        self._gate.mutate(request)
+        faults = metadata_faults(resource.kind, metadata) + validate(resource, obj, None)
+        if faults:
+            raise invalid(resource, metadata["name"], faults)
+        self._gate.judge(request)
+        if resource.custom or resource.kind in _WITH_GENERATION:
+            metadata["generation"] = 1
+        _set_managed(metadata, options.managed if options.managed is not None else managed.created(resource, obj, options.manager))
+        if options.dry_run:
+            return obj
+        return self._store.put(resource.stored_as, key, obj)
+
+    def update(
+        self, resource: Resource, namespace: str | None, name: str, given: Mapping[str, Any], options: WriteOptions
+    ) -> Object:
+        """Replace an object, or its status.
+
+        Raises:
+            ApiError: 400, 403, 404, 409 or 422, as a real server would.
+        """
+        key = (namespace if resource.namespaced else None, name)
+        old = self._store.get(resource.stored_as, key)
+        if old is None:
+            raise not_found(resource, name)
+        obj = copied(given)
+        _check_type(resource, obj)
+        _check_preconditions(resource, old, obj)
+        new = _merged_parts(resource, old, obj, options)
+        unknown_fields(resource, new, options.field_validation, options.warnings)
+        if options.subresource != "status" and not resource.custom:
+            apply_defaults(resource.kind, new)
+        request = admission.Request(
+            resource=resource, operation="UPDATE", new=new, old=old, dry_run=options.dry_run, subresource=options.subresource
+        )
+        self._gate.mutate(request)
+        faults = metadata_faults(resource.kind, new["metadata"])
+        faults += validate(resource, new, old, subresource=options.subresource, trusted=options.trusted)
+        if faults:
+            raise invalid(resource, name, faults)
+        self._gate.judge(request)
+        _track(resource, old, new, options)
+        if _same(old, new):
+            return old
+        if _spec_changed(resource, old, new):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if options.dry_run:
+            return new
+        if may_vanish(resource, new):
+            return self._store.remove(resource.stored_as, key, new)
+        return self._store.put(resource.stored_as, key, new)
+
+
+def may_vanish(resource: Resource, obj: Mapping[str, Any]) -> bool:
+    """Whether an object being deleted is held by nothing any more."""
+    metadata = obj["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    if resource.kind == "Namespace" and not resource.group:
+        return not (obj.get("spec") or {}).get("finalizers")
+    return not metadata.get("deletionGracePeriodSeconds")
+
+
+def _check_type(resource: Resource, obj: Object) -> None:
+    for name, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
+        if obj.get(name) not in {None, "", expected}:
+            raise bad_request(
+                f"the object provided is unrecognized (must be of type {resource.kind}): {name} is {obj[name]!r}, "
+                f"expected {expected!r}"
+            )
+        obj[name] = expected
+    metadata = obj.get("metadata")
+    if metadata is None:
+        obj["metadata"] = {}
+    elif not isinstance(metadata, dict):
+        raise bad_request("metadata must be an object")
+
+
+def _new_metadata(resource: Resource, namespace: str | None, obj: Object) -> Object:
+    metadata: Object = obj["metadata"]
+    if resource.namespaced:
+        if metadata.get("namespace") not in {None, "", namespace}:
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        metadata["namespace"] = namespace
+    else:
+        metadata.pop("namespace", None)
+    if metadata.get("resourceVersion"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
+    if not metadata.get("name"):
+        if not metadata.get("generateName"):
+            raise invalid(resource, "", [required("metadata.name", "name or generateName is required")])
+        metadata["name"] = generated_name(str(metadata["generateName"]))
+    for name in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
+        metadata.pop(name, None)
+    metadata["uid"] = new_uid()
+    metadata["creationTimestamp"] = timestamp()
+    if resource.kind == "Namespace" and not resource.group:
+        obj.setdefault("spec", {})["finalizers"] = ["kubernetes"]
+    return metadata
+
+
+def _check_preconditions(resource: Resource, old: Stored, new: Object) -> None:
+    before, after = old["metadata"], new["metadata"]
+    name = before["name"]
+    if after.get("resourceVersion") not in {None, "", before["resourceVersion"]}:
+        raise modified(resource, name)
+    if after.get("uid") not in {None, "", before["uid"]}:
+        raise invalid(resource, name, [invalid_value("metadata.uid", after["uid"], "field is immutable")])
+    if after.get("name") not in {None, "", name}:
+        raise bad_request(f"the name of the object ({after['name']}) does not match the name on the URL ({name})")
+    if resource.namespaced and after.get("namespace") not in {None, "", before["namespace"]}:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def _merged_parts(resource: Resource, old: Stored, obj: Object, options: WriteOptions) -> Object:
+    """The new object: what this request may change from `obj`, everything else as it stands."""
+    if options.subresource == "status":
+        new = {k: v for k, v in old.items() if k != "status"}
+        if obj.get("status") is not None:
+            new["status"] = obj["status"]
+        new["metadata"] = dict(old["metadata"])
+        return new
+    new = obj
+    if resource.has_status():
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = copied(old["status"])
+    metadata = new["metadata"]
+    for name in SYSTEM_METADATA:
+        metadata.pop(name, None)
+        if name in old["metadata"]:
+            metadata[name] = old["metadata"][name]
+    for name in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if name in metadata and not metadata[name]:
+            del metadata[name]
+    if resource.kind == "Namespace" and not resource.group and not options.trusted and options.subresource != "finalize":
+        new["spec"] = copied(old.get("spec") or {})
+    return new
+
+
+def _track(resource: Resource, old: Stored, new: Object, options: WriteOptions) -> None:
+    if options.managed is not None:
+        _set_managed(new["metadata"], options.managed)
+    elif not _same(old, new):
+        _set_managed(new["metadata"], managed.updated(resource, old, new, options.manager, options.subresource))
+
+
+def _set_managed(metadata: Object, entries: list[Object]) -> None:
+    metadata.pop("managedFields", None)
+    if entries:
+        metadata["managedFields"] = entries
+
+
+def _same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if any(old.get(k) != new.get(k) for k in {*old, *new} if k != "metadata"):
+        return False
+    before, after = old["metadata"], new["metadata"]
+    compared = {*before, *after} - {"resourceVersion", "managedFields", "generation"}
+    if any(before.get(k) != after.get(k) for k in compared):
+        return False
+    return managed.same_entries(before.get("managedFields"), after.get("managedFields"))
+
+
+def _spec_changed(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if not resource.custom and resource.kind not in _WITH_GENERATION:
+        return False
+    ignored = {"metadata", "status"} if resource.has_status() else {"metadata"}
+    return any(old.get(k) != new.get(k) for k in {*old, *new} - ignored)
