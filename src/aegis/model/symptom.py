@@ -82,16 +82,21 @@ _VARIABLE = (
 )
 
 
-def mask(line: str, *, names: tuple[str, ...] = ()) -> str:
+def mask(line: str, *, name: str = "", namespace: str = "") -> str:
     """A line without what differs from run to run: times, addresses, numbers, identifiers.
 
     Args:
         line: one line of output.
-        names: further words to mask, as the pod's own name and namespace.
+        name: the pod's name, masked as a whole word.
+        namespace: masked only where it stands as a namespace does (`web.shop.svc`, `shop/web`, `"shop"`): it may also
+            be an ordinary word.
     """
     text = line.strip()[:512]
-    for name in sorted(names, key=len, reverse=True):
-        text = text.replace(name, "<name>")
+    if name:
+        text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "<pod>", text)
+    if namespace:
+        word = re.escape(namespace)
+        text = re.sub(rf"(?<=\.){word}(?![\w-])|(?<![\w-]){word}(?=/)|(?<=\"){word}(?=\")", "<namespace>", text)
     for pattern, replacement in _VARIABLE:
         text = pattern.sub(replacement, text)
     return text
