@@ -1,0 +1,46 @@
+# `make demo` and `make test` do everything on a machine that has Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := $(wildcard requirements.lock)
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+
+.PHONY: help demo test lint types layers bench clean
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AEGIS needs Python 3.11 or newer; say which: make PYTHON=python3.12 …")'
+	@echo "Making a virtual environment in $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing AEGIS and what it needs (once)" >&2
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing AEGIS, what it needs and the tools for tests (once)" >&2
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed ## Watch incidents being found, tried, approved and mended on a throw-away cluster
+	@$(BIN)/aegis demo --yes
+
+test: $(VENV)/.installed-dev ## The whole test-suite: no cluster, no Docker, no network
+	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadscope
+
+lint: $(VENV)/.installed-dev ## Style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## Types
+	@$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev ## Which layer may import which
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## Ratios against named baselines
+	@$(BIN)/python bench/startup.py && $(BIN)/python bench/remediation.py
+
+clean: ## Remove what make made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache build dist
