@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
+from aegis.localcluster.api import Propagation
 from aegis.localcluster.apiserver.objects import Object, copied, now, timestamp
-from aegis.localcluster.apiserver.refusals import conflict, not_found
-from aegis.localcluster.apiserver.registry import Resource
+from aegis.localcluster.apiserver.refusals import Conflict, NotFound
+from aegis.localcluster.apiserver.registry import Place, Resource
 from aegis.localcluster.apiserver.store import Store, Stored
 from aegis.localcluster.apiserver.writing import may_vanish
-
-Propagation = Literal["Background", "Foreground", "Orphan"]
 
 _FINISHED = frozenset({"Succeeded", "Failed"})
 _GRACE_SECONDS = 30
@@ -44,16 +43,17 @@ class Deleter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def delete(self, resource: Resource, namespace: str | None, name: str, options: DeleteOptions) -> Deleted:
+    def delete(self, place: Place, options: DeleteOptions) -> Deleted:
         """Delete an object.
 
         Raises:
-            ApiError: 404, or 409 for a precondition that does not hold.
+            NotFound: there is no such object.
+            Conflict: a precondition does not hold.
         """
-        key = (namespace if resource.namespaced else None, name)
+        resource, key = place.resource, place.key
         old = self._store.get(resource.stored_as, key)
         if old is None:
-            raise not_found(resource, name)
+            raise NotFound(resource, place.name)
         _check(resource, old, options)
         new = _marked(resource, old, options)
         gone = may_vanish(resource, new)
@@ -79,7 +79,7 @@ def _check(resource: Resource, old: Stored, options: DeleteOptions) -> None:
     ):
         if wanted is not None and wanted != found:
             why = f"the {name} in the precondition ({wanted}) does not match the {name} in record ({found}). The object might have been deleted and then recreated"
-            raise conflict(resource, metadata["name"], why)
+            raise Conflict(resource, metadata["name"], why)
 
 
 def _marked(resource: Resource, old: Stored, options: DeleteOptions) -> Object:

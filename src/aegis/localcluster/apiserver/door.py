@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from aegis.kube.patch import merge_patch
-from aegis.localcluster.api import Object, WatchEvent
+from aegis.localcluster.api import Object, Propagation, WatchEvent
 from aegis.localcluster.apiserver.deleting import DeleteOptions, Deleter
 from aegis.localcluster.apiserver.objects import copied, timestamp
-from aegis.localcluster.apiserver.refusals import conflict, not_found
-from aegis.localcluster.apiserver.registry import Registry, Resource
-from aegis.localcluster.apiserver.store import Change, Store
+from aegis.localcluster.apiserver.refusals import Conflict, NotFound
+from aegis.localcluster.apiserver.registry import Place, Registry, Resource
+from aegis.localcluster.apiserver.store import Store
 from aegis.localcluster.apiserver.writing import WriteOptions, Writer
+
+_SCHEDULER = "kube-scheduler"
 
 
 class Door:
@@ -23,26 +25,29 @@ class Door:
 
     def get(self, resource: str, namespace: str | None, name: str) -> Object | None:
         """See `ClusterApi.get`."""
-        found = self._registry.named(resource)
-        return self._store.get(found.stored_as, (namespace if found.namespaced else None, name))
+        place = Place(self._registry.named(resource), namespace, name)
+        return self._store.get(place.resource.stored_as, place.key)
 
     def list(self, resource: str, namespace: str | None = None) -> Sequence[Object]:
         """See `ClusterApi.list`."""
         return self._store.list(self._registry.named(resource).stored_as, namespace)
 
+    def resources(self) -> Mapping[str, bool]:
+        """See `ClusterApi.resources`; what two resources share is named once."""
+        return {r.full_name: r.namespaced for r in self._registry if r.full_name == r.stored_as}
+
     def create(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
         """See `ClusterApi.create`."""
         found = self._registry.named(resource)
-        options = WriteOptions(manager=manager, trusted=True, field_validation="Ignore")
-        return self._writer.create(found, _namespace(found, obj), obj, options)
+        return self._writer.create(found, _namespace(found, obj), obj, _options(manager))
 
     def update(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
         """See `ClusterApi.update`."""
-        return self._update(resource, obj, manager, "")
+        return self._writer.update(self._place_of(resource, obj), obj, _options(manager))
 
     def update_status(self, resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
         """See `ClusterApi.update_status`."""
-        return self._update(resource, obj, manager, "status")
+        return self._writer.update(self._place_of(resource, obj), obj, _options(manager, "status"))
 
     def patch(
         self, resource: str, namespace: str | None, name: str, patch: Mapping[str, Any], *, manager: str
@@ -50,35 +55,34 @@ class Door:
         """See `ClusterApi.patch`.
 
         Raises:
-            ApiError: 404 where the object is gone, and whatever an update may raise.
+            NotFound: there is no such object.
         """
-        found = self._registry.named(resource)
-        old = self.get(resource, namespace, name)
+        place = Place(self._registry.named(resource), namespace, name)
+        old = self._store.get(place.resource.stored_as, place.key)
         if old is None:
-            raise not_found(found, name)
+            raise NotFound(place.resource, name)
         loose = {**old, "metadata": {k: v for k, v in old["metadata"].items() if k != "resourceVersion"}}
-        options = WriteOptions(manager=manager, trusted=True, field_validation="Ignore")
-        return self._writer.update(found, namespace, name, merge_patch(loose, patch), options)
+        return self._writer.update(place, merge_patch(loose, patch), _options(manager))
 
     def bind(self, namespace: str, pod: str, node: str) -> None:
         """See `ClusterApi.bind`.
 
         Raises:
-            ApiError: 404 for a missing pod, 409 where it has a node or is going.
+            NotFound: there is no such pod.
+            Conflict: the pod has a node already, or is being deleted.
         """
-        resource = self._registry.named("pods")
-        old = self._store.get("pods", (namespace, pod))
+        place = Place(self._registry.named("pods"), namespace, pod)
+        old = self._store.get("pods", place.key)
         if old is None:
-            raise not_found(resource, pod)
+            raise NotFound(place.resource, pod)
         if old["metadata"].get("deletionTimestamp"):
-            raise conflict(resource, pod, f"pod {pod} is being deleted, cannot be assigned to a host")
+            raise Conflict(place.resource, pod, f"pod {pod} is being deleted, cannot be assigned to a host")
         if assigned := old["spec"].get("nodeName"):
-            raise conflict(resource, pod, f'pod {pod} is already assigned to node "{assigned}"')
+            raise Conflict(place.resource, pod, f'pod {pod} is already assigned to node "{assigned}"')
         new = copied(old)
         new["spec"]["nodeName"] = node
-        options = WriteOptions(manager="kube-scheduler", trusted=True, field_validation="Ignore", subresource="binding")
-        self._writer.update(resource, namespace, pod, new, options)
-        self._mark_scheduled(resource, namespace, pod)
+        bound = self._writer.update(place, new, _options(_SCHEDULER, "binding"))
+        self._writer.update(place, _scheduled(bound), _options(_SCHEDULER, "status"))
 
     def delete(
         self,
@@ -88,34 +92,30 @@ class Door:
         *,
         uid: str | None = None,
         grace_seconds: int | None = None,
+        propagation: Propagation = "Background",
     ) -> None:
         """See `ClusterApi.delete`."""
-        options = DeleteOptions(uid=uid, grace_seconds=grace_seconds)
-        self._deleter.delete(self._registry.named(resource), namespace, name, options)
+        wanted = None if propagation == "Background" else propagation
+        options = DeleteOptions(uid=uid, grace_seconds=grace_seconds, propagation=wanted)
+        self._deleter.delete(Place(self._registry.named(resource), namespace, name), options)
 
     async def watch(self, *resources: str) -> AsyncIterator[WatchEvent]:
         """See `ClusterApi.watch`."""
-        names = {self._registry.named(r).stored_as: r for r in resources}
-        with self._store.subscribe(names) as changes:
-            initial = [(r, o) for s, r in names.items() for o in self._store.list(s)]
-            for resource, obj in initial:
-                yield WatchEvent(type="ADDED", resource=resource, object=obj)
+        chosen = {self._registry.named(r).stored_as for r in resources} or None
+        with self._store.subscribe(chosen) as changes:
+            initial = [(s, o) for s in (chosen or self._store.storages()) for o in self._store.list(s)]
+            for storage, obj in initial:
+                yield WatchEvent(type="ADDED", resource=storage, object=obj)
             async for change in changes:
-                yield _event(change, names)
+                yield WatchEvent(type=change.type, resource=change.storage, object=change.object)
 
-    def _update(self, resource: str, obj: Mapping[str, Any], manager: str, subresource: str) -> Object:
+    def _place_of(self, resource: str, obj: Mapping[str, Any]) -> Place:
         found = self._registry.named(resource)
-        options = WriteOptions(manager=manager, trusted=True, field_validation="Ignore", subresource=subresource)
-        return self._writer.update(found, _namespace(found, obj), obj["metadata"]["name"], obj, options)
+        return Place(found, _namespace(found, obj), obj["metadata"]["name"])
 
-    def _mark_scheduled(self, resource: Resource, namespace: str, pod: str) -> None:
-        new = copied(self._store.get("pods", (namespace, pod)))
-        status = new.setdefault("status", {})
-        others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
-        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": timestamp()}
-        status["conditions"] = [*others, scheduled]
-        options = WriteOptions(manager="kube-scheduler", trusted=True, field_validation="Ignore", subresource="status")
-        self._writer.update(resource, namespace, pod, new, options)
+
+def _options(manager: str, subresource: str = "") -> WriteOptions:
+    return WriteOptions(manager=manager, trusted=True, field_validation="Ignore", subresource=subresource)
 
 
 def _namespace(resource: Resource, obj: Mapping[str, Any]) -> str | None:
@@ -125,5 +125,8 @@ def _namespace(resource: Resource, obj: Mapping[str, Any]) -> str | None:
     return namespace
 
 
-def _event(change: Change, names: Mapping[str, str]) -> WatchEvent:
-    return WatchEvent(type=change.type, resource=names[change.storage], object=change.object)
+def _scheduled(pod: Object) -> Object:
+    status = pod.get("status") or {}
+    others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": timestamp()}
+    return {**pod, "status": {**status, "conditions": [*others, scheduled]}}

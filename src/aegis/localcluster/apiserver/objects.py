@@ -141,7 +141,11 @@ def label_faults(labels: object, field: str) -> list[Cause]:
 def metadata_faults(kind: str, metadata: Mapping[str, Any]) -> list[Cause]:
     """What is wrong with an object's metadata."""
     faults = name_faults(kind, metadata["name"]) if metadata.get("name") else []
-    checks: tuple[Callable[[Mapping[str, Any]], list[Cause]], ...] = (_annotation_faults, _owner_faults, _finalizer_faults)
+    checks: tuple[Callable[[Mapping[str, Any]], list[Cause]], ...] = (
+        _annotation_faults,
+        _owner_faults,
+        _finalizer_faults,
+    )
     faults += label_faults(metadata.get("labels"), "metadata.labels")
     for check in checks:
         faults += check(metadata)
@@ -177,6 +181,12 @@ def _finalizer_faults(metadata: Mapping[str, Any]) -> list[Cause]:
     faults: list[Cause] = []
     for finalizer in metadata.get("finalizers") or ():
         if finalizer not in {"orphan", "foregroundDeletion", "kubernetes"} and "/" not in str(finalizer):
-            faults.append(invalid_value("metadata.finalizers", finalizer, "name is neither a standard finalizer name nor is it fully qualified"))
+            faults.append(
+                invalid_value(
+                    "metadata.finalizers",
+                    finalizer,
+                    "name is neither a standard finalizer name nor is it fully qualified",
+                )
+            )
         faults += qualified_name_faults(str(finalizer), "metadata.finalizers")
     return faults

@@ -1,4 +1,4 @@
-"""The errors of the API server, worded as a real one words them."""
+"""The errors of the API server, worded as a real one words them: causes of invalid objects, then whole refusals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def invalid_value(field: str, value: object, detail: str) -> Cause:
 def unsupported(field: str, value: object, supported: Sequence[str]) -> Cause:
     """A value outside of an enumeration."""
     choices = ", ".join(shown(v) for v in supported)
-    return Cause(reason=UNSUPPORTED, field=field, message=f"Unsupported value: {shown(value)}: supported values: {choices}")
+    return Cause(
+        reason=UNSUPPORTED, field=field, message=f"Unsupported value: {shown(value)}: supported values: {choices}"
+    )
 
 
 def forbidden_field(field: str, detail: str) -> Cause:
@@ -52,59 +54,86 @@ def _details(resource: Resource, name: str) -> dict[str, str]:
     return {**details, "group": resource.group} if resource.group else details
 
 
-def not_found(resource: Resource, name: str) -> ApiError:
+class NotFound(ApiError):
     """404 for an object."""
-    message = f'{resource.full_name} "{name}" not found'
-    return ApiError(404, "NotFound", message, details=_details(resource, name))
+
+    def __init__(self, resource: Resource, name: str) -> None:
+        message = f'{resource.full_name} "{name}" not found'
+        super().__init__(404, "NotFound", message, details=_details(resource, name))
 
 
-def no_such_path() -> ApiError:
+class NoSuchPath(ApiError):
     """404 for a path or a resource."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "the server could not find the requested resource")
 
 
-def already_exists(resource: Resource, name: str) -> ApiError:
+class AlreadyExists(ApiError):
     """409 on create."""
-    message = f'{resource.full_name} "{name}" already exists'
-    return ApiError(409, "AlreadyExists", message, details=_details(resource, name))
+
+    def __init__(self, resource: Resource, name: str) -> None:
+        message = f'{resource.full_name} "{name}" already exists'
+        super().__init__(409, "AlreadyExists", message, details=_details(resource, name))
 
 
-def conflict(resource: Resource, name: str, why: str) -> ApiError:
+class Conflict(ApiError):
     """409 for an optimistic lock or another precondition."""
-    message = f'Operation cannot be fulfilled on {resource.full_name} "{name}": {why}'
-    return ApiError(409, "Conflict", message, details=_details(resource, name))
+
+    def __init__(self, resource: Resource, name: str, why: str) -> None:
+        message = f'Operation cannot be fulfilled on {resource.full_name} "{name}": {why}'
+        super().__init__(409, "Conflict", message, details=_details(resource, name))
 
 
-def modified(resource: Resource, name: str) -> ApiError:
+class Modified(Conflict):
     """409 for a resourceVersion that is no longer the current one."""
-    return conflict(
-        resource,
-        name,
-        "the object has been modified; please apply your changes to the latest version and try again",
-    )
+
+    def __init__(self, resource: Resource, name: str) -> None:
+        why = "the object has been modified; please apply your changes to the latest version and try again"
+        super().__init__(resource, name, why)
 
 
-def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:
+class Invalid(ApiError):
     """422 with every fault found."""
-    parts = [f"{c.field}: {c.message}" if c.field else c.message for c in causes]
-    text = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
-    details = {"name": name, "group": resource.group, "kind": resource.kind}
-    message = f'{resource.qualified_kind} "{name}" is invalid: {text}'
-    return ApiError(422, "Invalid", message, details={k: v for k, v in details.items() if v}, causes=causes)
+
+    def __init__(self, resource: Resource, name: str, causes: Sequence[Cause]) -> None:
+        parts = [f"{c.field}: {c.message}" if c.field else c.message for c in causes]
+        text = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
+        details = {"name": name, "group": resource.group, "kind": resource.kind}
+        super().__init__(
+            422,
+            "Invalid",
+            f'{resource.qualified_kind} "{name}" is invalid: {text}',
+            details={k: v for k, v in details.items() if v},
+            causes=causes,
+        )
 
 
-def forbidden(resource: Resource, name: str, why: str) -> ApiError:
+class Forbidden(ApiError):
     """403 by admission."""
-    shown_name = f' "{name}"' if name else ""
-    message = f"{resource.full_name}{shown_name} is forbidden: {why}"
-    return ApiError(403, "Forbidden", message, details=_details(resource, name))
+
+    def __init__(self, resource: Resource, name: str, why: str) -> None:
+        shown_name = f' "{name}"' if name else ""
+        message = f"{resource.full_name}{shown_name} is forbidden: {why}"
+        super().__init__(403, "Forbidden", message, details=_details(resource, name))
 
 
-def bad_request(message: str) -> ApiError:
+class BadRequest(ApiError):
     """400."""
-    return ApiError(400, "BadRequest", message)
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "BadRequest", message)
 
 
-def not_implemented(what: str) -> ApiError:
+class Unimplemented(ApiError):
     """501: named, so that nobody mistakes it for success."""
-    return ApiError(501, "NotImplemented", f"the local cluster does not implement {what}")
+
+    def __init__(self, what: str) -> None:
+        super().__init__(501, "NotImplemented", f"the local cluster does not implement {what}")
+
+
+class Expired(ApiError):
+    """410 for a revision that the history no longer holds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(410, "Expired", message)

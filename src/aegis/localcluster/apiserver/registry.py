@@ -78,6 +78,20 @@ class Resource:
         return "status" in self.subresources
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one object stands: its resource, its namespace (ignored where the resource has none) and its name."""
+
+    resource: Resource
+    namespace: str | None
+    name: str
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """The store's key within the resource."""
+        return (self.namespace if self.resource.namespaced else None, self.name)
+
+
 def _core(plural: str, kind: str, *subresources: str, **more: Any) -> Resource:
     return Resource(group="", version="v1", plural=plural, kind=kind, subresources=subresources, **more)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from aegis.localcluster.api import EventType
-from aegis.localcluster.status import ApiError
+from aegis.localcluster.apiserver.refusals import Expired
 
 FIRST_REVISION = 1000
 """Revisions start above 1, as on a server whose store was compacted: an old one is met by 410, never by silence."""
@@ -62,15 +62,17 @@ class Change:
 class Subscription:
     """Changes of some resources from a revision on, in order, until it is closed."""
 
-    def __init__(self, store: Store, storages: Collection[str], backlog: Iterable[Change], limit: int | None) -> None:
-        self._store, self._storages, self._limit = store, frozenset(storages), limit
-        self._waiting = deque(c for c in backlog if c.storage in self._storages)
+    def __init__(
+        self, store: Store, storages: Collection[str] | None, backlog: Iterable[Change], limit: int | None
+    ) -> None:
+        self._store, self._storages, self._limit = store, storages, limit
+        self._waiting = deque(c for c in backlog if self._wants(c))
         self._wake = asyncio.Event()
         self._lost = False
 
     def offer(self, change: Change) -> None:
         """Take a change, called by the store; a reader too slow for the limit loses the subscription."""
-        if change.storage not in self._storages or self._lost:
+        if not self._wants(change) or self._lost:
             return
         if self._limit is not None and len(self._waiting) >= self._limit:
             self._lost = True
@@ -79,29 +81,27 @@ class Subscription:
             self._waiting.append(change)
         self._wake.set()
 
+    def _wants(self, change: Change) -> bool:
+        return self._storages is None or change.storage in self._storages
+
     def pending(self) -> Change | None:
         """The next change that is here already, or None.
 
         Raises:
-            ApiError: 410 where changes were lost because they were not read in time.
+            Expired: 410 where changes were lost because they were not read in time.
         """
         if self._lost:
-            raise expired("the watch fell too far behind")
+            raise Expired("the watch fell too far behind")
         if self._waiting:
             return self._waiting.popleft()
         self._wake.clear()
         return None
 
-    async def next(self, timeout: float | None = None) -> Change | None:
-        """The next change, waiting at most `timeout` seconds; None if there was none."""
-        if (change := self.pending()) is not None:
-            return change
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wake.wait()
-        except TimeoutError:
-            return None
-        return self.pending()
+    async def next(self) -> Change:
+        """The next change, waiting for it."""
+        while (change := self.pending()) is None:
+            await self._wake.wait()
+        return change
 
     def __enter__(self) -> Self:
         return self
@@ -111,14 +111,7 @@ class Subscription:
 
     async def __aiter__(self) -> AsyncIterator[Change]:
         while True:
-            change = await self.next()
-            if change is not None:
-                yield change
-
-
-def expired(message: str) -> ApiError:
-    """The error for a revision that the history no longer holds."""
-    return ApiError(410, "Expired", message)
+            yield await self.next()
 
 
 class Store:
@@ -140,6 +133,10 @@ class Store:
         spaces = self._objects.get(storage, {})
         chosen = [namespace] if namespace is not None else sorted(spaces, key=lambda n: n or "")
         return [space[name] for n in chosen if (space := spaces.get(n)) for name in sorted(space)]
+
+    def storages(self) -> list[str]:
+        """The resources that hold any object."""
+        return sorted(self._objects)
 
     def count(self, storage: str, namespace: str | None) -> int:
         """How many objects of a resource a namespace holds."""
@@ -167,7 +164,7 @@ class Store:
         """The objects as they stood at a revision.
 
         Raises:
-            ApiError: 410 where the history no longer reaches back so far.
+            Expired: 410 where the history no longer reaches back so far.
         """
         state = {_key(o): o for o in self.list(storage, namespace)}
         for change in reversed(self._since(revision)):
@@ -180,12 +177,12 @@ class Store:
         return [state[k] for k in sorted(state, key=lambda k: (k[0] or "", k[1]))]
 
     def subscribe(
-        self, storages: Collection[str], *, since: int | None = None, limit: int | None = None
+        self, storages: Collection[str] | None, *, since: int | None = None, limit: int | None = None
     ) -> Subscription:
-        """Changes after `since` (or from now on); more than `limit` unread ones end the subscription.
+        """Changes of some resources (None: of all) after `since`, or from now on; more than `limit` unread ones end the subscription.
 
         Raises:
-            ApiError: 410 where the history no longer reaches back to `since`.
+            Expired: 410 where the history no longer reaches back to `since`.
         """
         backlog = self._since(since) if since is not None else []
         subscription = Subscription(self, storages, backlog, limit)
@@ -199,7 +196,7 @@ class Store:
 
     def _since(self, revision: int) -> list[Change]:
         if revision < self._oldest:
-            raise expired(f"too old resource version: {revision} ({self._oldest})")
+            raise Expired(f"too old resource version: {revision} ({self._oldest})")
         newer: list[Change] = []
         for change in reversed(self._history):
             if change.revision <= revision:

@@ -22,15 +22,15 @@ from aegis.localcluster.apiserver.objects import (
     timestamp,
 )
 from aegis.localcluster.apiserver.refusals import (
-    already_exists,
-    bad_request,
-    invalid,
+    AlreadyExists,
+    BadRequest,
+    Invalid,
+    Modified,
+    NotFound,
     invalid_value,
-    modified,
-    not_found,
     required,
 )
-from aegis.localcluster.apiserver.registry import Registry, Resource
+from aegis.localcluster.apiserver.registry import Place, Registry, Resource
 from aegis.localcluster.apiserver.store import Store, Stored
 from aegis.localcluster.apiserver.validation import unknown_fields, validate
 
@@ -71,11 +71,14 @@ class Writer:
     def __init__(self, store: Store, registry: Registry, gate: admission.Gate) -> None:
         self._store, self._registry, self._gate = store, registry, gate
 
-    def create(self, resource: Resource, namespace: str | None, given: Mapping[str, Any], options: WriteOptions) -> Object:
-        """Store a new object, or say why not.
+    def create(
+        self, resource: Resource, namespace: str | None, given: Mapping[str, Any], options: WriteOptions
+    ) -> Object:
+        """Store a new object; admission may refuse it too, with 403 or 404.
 
         Raises:
-            ApiError: 400, 403, 404, 409 or 422, as a real server would.
+            AlreadyExists: the name is taken.
+            Invalid: with every fault of the object.
         """
         obj = copied(given)
         _check_type(resource, obj)
@@ -86,34 +89,36 @@ class Writer:
         key = (metadata.get("namespace"), metadata["name"])
         self._gate.namespace(resource, key[0])
         if self._store.get(resource.stored_as, key) is not None:
-            raise already_exists(resource, key[1])
+            raise AlreadyExists(resource, key[1])
         if not resource.custom:
             apply_defaults(resource.kind, obj)
         request = admission.Request(resource=resource, operation="CREATE", new=obj, old=None, dry_run=options.dry_run)
         self._gate.mutate(request)
         faults = metadata_faults(resource.kind, metadata) + validate(resource, obj, None)
         if faults:
-            raise invalid(resource, metadata["name"], faults)
+            raise Invalid(resource, metadata["name"], faults)
         self._gate.judge(request)
         if resource.custom or resource.kind in _WITH_GENERATION:
             metadata["generation"] = 1
-        _set_managed(metadata, options.managed if options.managed is not None else managed.created(resource, obj, options.manager))
+        _set_managed(
+            metadata,
+            options.managed if options.managed is not None else managed.created(resource, obj, options.manager),
+        )
         if options.dry_run:
             return obj
         return self._store.put(resource.stored_as, key, obj)
 
-    def update(
-        self, resource: Resource, namespace: str | None, name: str, given: Mapping[str, Any], options: WriteOptions
-    ) -> Object:
-        """Replace an object, or its status.
+    def update(self, place: Place, given: Mapping[str, Any], options: WriteOptions) -> Object:
+        """Replace an object, or its status; a precondition may refuse it with 400 or 409, admission with 403.
 
         Raises:
-            ApiError: 400, 403, 404, 409 or 422, as a real server would.
+            NotFound: there is no such object.
+            Invalid: with every fault of the new object.
         """
-        key = (namespace if resource.namespaced else None, name)
+        resource, key = place.resource, place.key
         old = self._store.get(resource.stored_as, key)
         if old is None:
-            raise not_found(resource, name)
+            raise NotFound(resource, place.name)
         obj = copied(given)
         _check_type(resource, obj)
         _check_preconditions(resource, old, obj)
@@ -122,13 +127,18 @@ class Writer:
         if options.subresource != "status" and not resource.custom:
             apply_defaults(resource.kind, new)
         request = admission.Request(
-            resource=resource, operation="UPDATE", new=new, old=old, dry_run=options.dry_run, subresource=options.subresource
+            resource=resource,
+            operation="UPDATE",
+            new=new,
+            old=old,
+            dry_run=options.dry_run,
+            subresource=options.subresource,
         )
         self._gate.mutate(request)
         faults = metadata_faults(resource.kind, new["metadata"])
         faults += validate(resource, new, old, subresource=options.subresource, trusted=options.trusted)
         if faults:
-            raise invalid(resource, name, faults)
+            raise Invalid(resource, place.name, faults)
         self._gate.judge(request)
         _track(resource, old, new, options)
         if _same(old, new):
@@ -155,7 +165,7 @@ def may_vanish(resource: Resource, obj: Mapping[str, Any]) -> bool:
 def _check_type(resource: Resource, obj: Object) -> None:
     for name, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
         if obj.get(name) not in {None, "", expected}:
-            raise bad_request(
+            raise BadRequest(
                 f"the object provided is unrecognized (must be of type {resource.kind}): {name} is {obj[name]!r}, "
                 f"expected {expected!r}"
             )
@@ -164,24 +174,31 @@ def _check_type(resource: Resource, obj: Object) -> None:
     if metadata is None:
         obj["metadata"] = {}
     elif not isinstance(metadata, dict):
-        raise bad_request("metadata must be an object")
+        raise BadRequest("metadata must be an object")
 
 
 def _new_metadata(resource: Resource, namespace: str | None, obj: Object) -> Object:
     metadata: Object = obj["metadata"]
     if resource.namespaced:
         if metadata.get("namespace") not in {None, "", namespace}:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
         metadata["namespace"] = namespace
     else:
         metadata.pop("namespace", None)
     if metadata.get("resourceVersion"):
-        raise bad_request("resourceVersion should not be set on objects to be created")
+        raise BadRequest("resourceVersion should not be set on objects to be created")
     if not metadata.get("name"):
         if not metadata.get("generateName"):
-            raise invalid(resource, "", [required("metadata.name", "name or generateName is required")])
+            raise Invalid(resource, "", [required("metadata.name", "name or generateName is required")])
         metadata["name"] = generated_name(str(metadata["generateName"]))
-    for name in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
+    for name in (
+        "resourceVersion",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "managedFields",
+        "generation",
+    ):
         metadata.pop(name, None)
     metadata["uid"] = new_uid()
     metadata["creationTimestamp"] = timestamp()
@@ -194,13 +211,13 @@ def _check_preconditions(resource: Resource, old: Stored, new: Object) -> None:
     before, after = old["metadata"], new["metadata"]
     name = before["name"]
     if after.get("resourceVersion") not in {None, "", before["resourceVersion"]}:
-        raise modified(resource, name)
+        raise Modified(resource, name)
     if after.get("uid") not in {None, "", before["uid"]}:
-        raise invalid(resource, name, [invalid_value("metadata.uid", after["uid"], "field is immutable")])
+        raise Invalid(resource, name, [invalid_value("metadata.uid", after["uid"], "field is immutable")])
     if after.get("name") not in {None, "", name}:
-        raise bad_request(f"the name of the object ({after['name']}) does not match the name on the URL ({name})")
+        raise BadRequest(f"the name of the object ({after['name']}) does not match the name on the URL ({name})")
     if resource.namespaced and after.get("namespace") not in {None, "", before["namespace"]}:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def _merged_parts(resource: Resource, old: Stored, obj: Object, options: WriteOptions) -> Object:
@@ -224,7 +241,12 @@ def _merged_parts(resource: Resource, old: Stored, obj: Object, options: WriteOp
     for name in ("labels", "annotations", "finalizers", "ownerReferences"):
         if name in metadata and not metadata[name]:
             del metadata[name]
-    if resource.kind == "Namespace" and not resource.group and not options.trusted and options.subresource != "finalize":
+    if (
+        resource.kind == "Namespace"
+        and not resource.group
+        and not options.trusted
+        and options.subresource != "finalize"
+    ):
         new["spec"] = copied(old.get("spec") or {})
     return new
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aegis.localcluster.apiserver.refusals import forbidden
+from aegis.localcluster.apiserver.refusals import Forbidden
 from aegis.localcluster.apiserver.registry import Registry, Resource
 from aegis.localcluster.apiserver.store import Store
 from aegis.localcluster.status import ApiError
@@ -39,7 +39,8 @@ class Gate:
         """Refuse a new object in a namespace that is not there, or is going.
 
         Raises:
-            ApiError: 404 or 403.
+            ApiError: 404 where there is none.
+            Forbidden: it is being deleted.
         """
         if namespace is None:
             return
@@ -49,7 +50,7 @@ class Gate:
             raise ApiError(404, "NotFound", f'namespaces "{namespace}" not found', details=details)
         if space["metadata"].get("deletionTimestamp"):
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise forbidden(resource, "", why)
+            raise Forbidden(resource, "", why)
 
     def mutate(self, request: Request) -> None:
         """Let every step change the object that may."""

@@ -177,7 +177,9 @@ def _limit_range(obj: Object) -> None:
             item["default"] = {}
         for name, most in (item.get("max") or {}).items():
             item["default"].setdefault(name, most)
-        requests = dict(item.get("min") or {}) | dict(item.get("default") or {}) | dict(item.get("defaultRequest") or {})
+        requests = (
+            dict(item.get("min") or {}) | dict(item.get("default") or {}) | dict(item.get("defaultRequest") or {})
+        )
         if requests:
             item["defaultRequest"] = requests
 
