@@ -30,7 +30,7 @@ class Door:
 
     def list(self, resource: str, namespace: str | None = None) -> Sequence[Object]:
         """See `ClusterApi.list`."""
-        return self._store.list(self._registry.named(resource).stored_as, namespace)
+        return self._store.objects(self._registry.named(resource).stored_as, namespace)
 
     def resources(self) -> Mapping[str, bool]:
         """See `ClusterApi.resources`; what two resources share is named once."""
@@ -103,7 +103,7 @@ class Door:
         """See `ClusterApi.watch`."""
         chosen = {self._registry.named(r).stored_as for r in resources} or None
         with self._store.subscribe(chosen) as changes:
-            initial = [(s, o) for s in (chosen or self._store.storages()) for o in self._store.list(s)]
+            initial = [(s, o) for s in (chosen or self._store.storages()) for o in self._store.objects(s)]
             for storage, obj in initial:
                 yield WatchEvent(type="ADDED", resource=storage, object=obj)
             async for change in changes:

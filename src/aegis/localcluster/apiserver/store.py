@@ -128,7 +128,7 @@ class Store:
         """The object, or None."""
         return self._objects.get(storage, {}).get(key[0], {}).get(key[1])
 
-    def list(self, storage: str, namespace: str | None = None) -> list[Stored]:
+    def objects(self, storage: str, namespace: str | None = None) -> list[Stored]:
         """The objects of a resource, in one namespace or in all, by namespace and name."""
         spaces = self._objects.get(storage, {})
         chosen = [namespace] if namespace is not None else sorted(spaces, key=lambda n: n or "")
@@ -160,13 +160,13 @@ class Store:
         self._record("DELETED", storage, key, (stored, previous))
         return stored
 
-    def list_at(self, storage: str, namespace: str | None, revision: int) -> list[Stored]:
+    def objects_at(self, storage: str, namespace: str | None, revision: int) -> list[Stored]:
         """The objects as they stood at a revision.
 
         Raises:
             Expired: 410 where the history no longer reaches back so far.
         """
-        state = {_key(o): o for o in self.list(storage, namespace)}
+        state = {_key(o): o for o in self.objects(storage, namespace)}
         for change in reversed(self._since(revision)):
             if change.storage != storage or namespace not in {None, change.key[0]}:
                 continue

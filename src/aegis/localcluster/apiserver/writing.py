@@ -80,7 +80,7 @@ class Writer:
             AlreadyExists: the name is taken.
             Invalid: with every fault of the object.
         """
-        obj = copied(given)
+        obj: Object = copied(given)
         _check_type(resource, obj)
         metadata = _new_metadata(resource, namespace, obj)
         if resource.has_status() and resource.kind not in _KEEPS_STATUS_ON_CREATE and not options.trusted:
@@ -119,7 +119,7 @@ class Writer:
         old = self._store.get(resource.stored_as, key)
         if old is None:
             raise NotFound(resource, place.name)
-        obj = copied(given)
+        obj: Object = copied(given)
         _check_type(resource, obj)
         _check_preconditions(resource, old, obj)
         new = _merged_parts(resource, old, obj, options)

@@ -26,7 +26,8 @@ class Request:
     @property
     def namespace(self) -> str | None:
         """The object's namespace."""
-        return self.new["metadata"].get("namespace")
+        namespace: str | None = self.new["metadata"].get("namespace")
+        return namespace
 
 
 class Gate:
