@@ -1,0 +1,166 @@
+"""A reverse proxy in front of an API server, over TLS on loopback, that records every request it passes on.
+
+What AEGIS really sent, in the order in which it was sent, seen from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import json
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as it passed: when, what, and what came back."""
+
+    at: datetime.datetime
+    method: str
+    path: str
+    query: dict[str, str]
+    body: bytes
+    status: int
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changed something: no dry-run, no review of one's own rights."""
+        reviews = ("selfsubject", "tokenreviews", "subjectaccessreviews")
+        return (
+            self.method in {"POST", "PUT", "PATCH", "DELETE"}
+            and "dryRun" not in self.query
+            and not any(review in self.path for review in reviews)
+        )
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body) if self.body else None
+
+
+@dataclass(slots=True)
+class Recording:
+    """What has passed so far, and the kubeconfig that leads through the proxy."""
+
+    kubeconfig: Path
+    requests: list[Request] = field(default_factory=list)
+
+    def writes(self) -> list[Request]:
+        """What changed the cluster, in order."""
+        return [request for request in self.requests if request.is_write and request.status < 300]
+
+
+@asynccontextmanager
+async def recording_proxy(kubeconfig: Path) -> AsyncIterator[Recording]:
+    """Run a proxy in front of the cluster of a kubeconfig (one cluster, a bearer token)."""
+    config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    cluster = config["clusters"][0]["cluster"]
+    with tempfile.TemporaryDirectory() as folder:
+        upstream = _upstream_tls(cluster)
+        server_tls, certificate = _own_tls(Path(folder))
+        recording = Recording(kubeconfig=Path(folder) / "kubeconfig")
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            app = web.Application(client_max_size=8 << 20)
+            app.router.add_route("*", "/{path:.*}", _forward(session, cluster["server"], upstream, recording))
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls)
+            await site.start()
+            port = runner.addresses[0][1]
+            config["clusters"][0]["cluster"] = {
+                "server": f"https://127.0.0.1:{port}",
+                "certificate-authority": str(certificate),
+            }
+            recording.kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
+            recording.kubeconfig.chmod(0o600)
+            try:
+                yield recording
+            finally:
+                await runner.cleanup()
+
+
+def _forward(session: aiohttp.ClientSession, server: str, tls: ssl.SSLContext, recording: Recording) -> Any:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        at, body = datetime.datetime.now(datetime.UTC), await request.read()
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP}
+        async with session.request(
+            request.method,
+            server + request.raw_path,
+            data=body or None,
+            headers=headers,
+            ssl=tls,
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as answer:
+            recording.requests.append(
+                Request(
+                    at=at,
+                    method=request.method,
+                    path=request.path,
+                    query=dict(request.query),
+                    body=body,
+                    status=answer.status,
+                )
+            )
+            kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
+            response = web.StreamResponse(status=answer.status, headers=kept)
+            await response.prepare(request)
+            try:
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+            except (ConnectionResetError, asyncio.CancelledError):
+                pass
+            return response
+
+    return handle
+
+
+def _upstream_tls(cluster: dict[str, Any]) -> ssl.SSLContext:
+    import base64
+
+    data = cluster.get("certificate-authority-data")
+    if data:
+        return ssl.create_default_context(cadata=base64.b64decode(data).decode())
+    return ssl.create_default_context(cafile=cluster["certificate-authority"])
+
+
+def _own_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "recording proxy")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509
+        .CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "proxy.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "proxy.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "proxy.crt", folder / "proxy.key")
+    return context, folder / "proxy.crt"
