@@ -9,6 +9,7 @@ from enum import StrEnum
 from aegis.model.changes import Change, Fix
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.evidence import Evidence
+from aegis.model.health import Health
 from aegis.model.refs import JsonObject, ObjectRef
 from aegis.model.security import SecurityComparison
 from aegis.model.verdict import Verdict
@@ -115,7 +116,9 @@ class Incident:
         verdict: None until tried.
         security: before and after; None until tried.
         nonce: of the approval that is asked for.
+        asked_at: when it was first asked for; its time to live counts from here.
         approval: None until given.
+        baseline: how the target stood right before production was touched, stored with the undo.
         undo: stored before production is touched.
         applied_at: when production was changed; None if it was not.
         rolling_back: stored before the undo is begun.
@@ -142,7 +145,9 @@ class Incident:
     verdict: Verdict | None = None
     security: SecurityComparison | None = None
     nonce: str = ""
+    asked_at: datetime | None = None
     approval: Approval | None = None
+    baseline: Health | None = None
     undo: Undo | None = None
     applied_at: datetime | None = None
     rolling_back: bool = False
