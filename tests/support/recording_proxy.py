@@ -6,6 +6,7 @@ What AEGIS really sent, in the order in which it was sent, seen from outside.
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 import ipaddress
 import json
@@ -132,8 +133,6 @@ def _forward(session: aiohttp.ClientSession, server: str, tls: ssl.SSLContext, r
 
 
 def _upstream_tls(cluster: dict[str, Any]) -> ssl.SSLContext:
-    import base64
-
     data = cluster.get("certificate-authority-data")
     if data:
         return ssl.create_default_context(cadata=base64.b64decode(data).decode())
