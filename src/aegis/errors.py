@@ -18,6 +18,7 @@ The doors (CLI, HTTP, operator) translate an error once; nothing in between catc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -70,10 +71,18 @@ class Refused(AegisError):
 
 
 class Conflict(AegisError):
-    """Somebody else changed or created the object first."""
+    """Somebody else changed or created the object first.
+
+    Attributes:
+        conflicts: for server-side apply, who owns the fields that were to be set: (field manager, field path).
+    """
 
     code = "conflict"
     exit_status = 4
+
+    def __init__(self, message: str, *, hint: str = "", conflicts: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.conflicts = tuple(conflicts)
 
 
 class Unavailable(AegisError):

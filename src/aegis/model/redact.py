@@ -15,6 +15,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 _NAME: Final = (
@@ -41,6 +42,7 @@ _URL: Final = re.compile(
     r"(?P<head>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://(?:[^/\s:@\"'<>]{0,256}:)?)(?!<redacted:)(?P<value>[^/\s@\"'<>]{1,1024})(?=@)"
 )
 _WELL_KNOWN: Final = (
+    ("jwt", _JWT),
     ("aws-key", re.compile(r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{16}\b")),
     ("github-token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{30,255})\b")),
     ("gitlab-token", re.compile(r"\bglpat-[\w-]{16,255}")),
@@ -71,9 +73,8 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text without private keys, tokens, passwords in URLs and values that a name calls secret."""
         text = self._private_keys(text)
-        text = _JWT.sub(lambda match: self._mark("jwt", match[0]), text)
         for kind, pattern in _WELL_KNOWN:
-            text = pattern.sub(lambda match, kind=kind: self._mark(kind, match[0]), text)
+            text = pattern.sub(partial(self._matched, kind), text)
         text = _URL.sub(lambda match: match["head"] + self._mark("url", match["value"]), text)
         text = _BEARER.sub(lambda match: match["head"] + self._mark("token", match["value"]), text)
         return _ASSIGNED.sub(self._assigned, text)
@@ -97,6 +98,9 @@ class Redactor:
         if self._originals is not None and self._originals.setdefault(mark, secret) != secret:
             return self._mark(kind, secret + "\0")
         return mark
+
+    def _matched(self, kind: str, match: re.Match[str]) -> str:
+        return self._mark(kind, match[0])
 
     def _assigned(self, match: re.Match[str]) -> str:
         value = match["quoted"] or match["bare"]
