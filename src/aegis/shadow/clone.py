@@ -1,0 +1,311 @@
+"""Copies for a shadow: what is stripped, what is changed per kind, and what the copy therefore is not. Pure.
+
+Everything that a copy differs in from production is written down in the fidelity ledger, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from aegis.errors import Refused
+from aegis.kube.pod_template import containers, pod_spec_of, template_path
+from aegis.model.refs import Json, JsonObject, ObjectRef
+from aegis.shadow.closure import Closure, Known
+from aegis.shadow.synthetic import Faker
+from aegis.shadow.workloads import SCALED, replicas
+
+_OWNED_PREFIXES = (
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "kubectl.kubernetes.io/",
+    "deployment.kubernetes.io/",
+    "pv.kubernetes.io/",
+    "volume.kubernetes.io/",
+    "volume.beta.kubernetes.io/",
+    "control-plane.alpha.kubernetes.io/",
+    "endpoints.kubernetes.io/",
+    "batch.kubernetes.io/",
+)
+"""Marks by which a controller or a tool would adopt or prune a copy, or which speak of the original's past."""
+
+_OWNED_NAMES = frozenset({
+    "app.kubernetes.io/managed-by",
+    "controller-uid",
+    "job-name",
+    "objectset.rio.cattle.io/hash",
+})
+
+_SERVICE_FIELDS = (
+    "clusterIPs",
+    "healthCheckNodePort",
+    "externalIPs",
+    "loadBalancerIP",
+    "loadBalancerClass",
+    "loadBalancerSourceRanges",
+    "externalTrafficPolicy",
+    "allocateLoadBalancerNodePorts",
+    "externalName",
+    "ipFamilies",
+    "ipFamilyPolicy",
+)
+_POD_FIELDS = ("nodeName", "priority", "priorityClassName", "preemptionPolicy", "hostname", "ephemeralContainers")
+_NEVER_COPIED = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
+
+TRIALS = 5
+"""Pods per arm: 5 of 5 against 0 of 5 cannot well be chance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneOptions:
+    """How to copy.
+
+    Attributes:
+        trials: pods of each workload that is tried.
+        copy_secrets: names of Secrets that may be copied as they are; all others become fakes.
+        keep_replicas: do not change the number of pods: the fix is about it.
+        keep_placement: keep what keeps pods apart: the fix is about scheduling.
+    """
+
+    trials: int = TRIALS
+    copy_secrets: Collection[str] = ()
+    keep_replicas: bool = False
+    keep_placement: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """What in the shadow is not as in production."""
+
+    entries: list[str] = field(default_factory=list)
+
+    def note(self, entry: str) -> None:
+        """Write one entry, once."""
+        if entry not in self.entries:
+            self.entries.append(entry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to create in each arm, in this order, and what then is tried.
+
+    Attributes:
+        objects: without a namespace; workloads with `replicas: 0` where their kind has it, to be released later.
+        subjects: the workloads that are tried.
+        dependencies: those that they call.
+        trials: pods of each subject, once released.
+        synthetic: names of the Secrets that were faked.
+        ledger: what is not as in production.
+    """
+
+    objects: tuple[JsonObject, ...]
+    subjects: tuple[ObjectRef, ...]
+    dependencies: tuple[ObjectRef, ...]
+    trials: Mapping[ObjectRef, int]
+    synthetic: tuple[str, ...]
+    ledger: Ledger
+
+
+def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> Plan:
+    """Turn a closure into the objects of an arm.
+
+    Raises:
+        Refused: if a workload cannot run in a shadow without touching a node.
+    """
+    ledger, objects, synthetic, trials = Ledger(), [], [], {}
+    for ref in sorted(found.named, key=lambda ref: _ORDER[ref.kind]):
+        obj = known[ref]
+        if obj is None or obj.get("type") in _NEVER_COPIED:
+            continue
+        copy, faked = _named(obj, faker, options, ledger)
+        objects.append(copy)
+        synthetic += [ref.name] if faked else []
+    objects += [service(obj, ledger) for ref in found.services if (obj := known[ref]) is not None]
+    for ref in found.workloads:
+        obj = known[ref]
+        if obj is None:
+            continue
+        refuse_node_access(ref, obj)
+        count = _trials(ref, obj, found, options)
+        trials[shadow_ref(ref)] = count
+        objects.append(workload(obj, options, ledger))
+    for host in found.outside:
+        ledger.note(f"{host} is not reachable: it lies in another namespace")
+    return Plan(
+        objects=tuple(objects),
+        subjects=tuple(shadow_ref(ref) for ref in found.subjects if known.get(ref) is not None),
+        dependencies=tuple(shadow_ref(ref) for ref in found.dependencies if known.get(ref) is not None),
+        trials=trials,
+        synthetic=tuple(synthetic),
+        ledger=ledger,
+    )
+
+
+_ORDER = {"ServiceAccount": 0, "Secret": 1, "ConfigMap": 2, "PersistentVolumeClaim": 3}
+
+
+def shadow_ref(ref: ObjectRef) -> ObjectRef:
+    """What an object is in a shadow: a DaemonSet runs as a Deployment there."""
+    if ref.kind == "DaemonSet":
+        return ObjectRef(api_version="apps/v1", kind="Deployment", name=ref.name, namespace=ref.namespace)
+    return ref
+
+
+def refuse_node_access(ref: ObjectRef, obj: Json) -> None:
+    """Refuse what would let a trial reach into a node.
+
+    Raises:
+        Refused: naming the field.
+    """
+    spec = pod_spec_of(obj) or {}
+    fault = next((name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name) is True), "")
+    for volume in spec.get("volumes") or []:
+        if "hostPath" in volume:
+            fault = f"the hostPath volume {volume.get('name')}"
+    for at in containers(spec):
+        if (at.spec.get("securityContext") or {}).get("privileged") is True:
+            fault = f"the privileged container {at.name}"
+    if fault:
+        raise Refused(
+            f"{ref} cannot be tried in a shadow: {fault} reaches the node",
+            hint="Try this fix by hand on a test cluster.",
+        )
+
+
+def strip(obj: Json) -> JsonObject:
+    """What a person would have written of an object: no identity, no status, no marks of who manages it."""
+    old = obj.get("metadata") or {}
+    metadata: JsonObject = {"name": old.get("name")}
+    for key in ("labels", "annotations"):
+        kept = {name: value for name, value in (old.get(key) or {}).items() if not _is_owned(name)}
+        if kept:
+            metadata[key] = kept
+    body = {key: deepcopy(value) for key, value in obj.items() if key not in {"metadata", "status"}}
+    return {**body, "metadata": metadata}
+
+
+def service(obj: Json, ledger: Ledger) -> JsonObject:
+    """A Service that only the arm sees."""
+    copy = strip(obj)
+    spec = copy.setdefault("spec", {})
+    name = copy["metadata"]["name"]
+    if spec.get("type") == "ExternalName":
+        ledger.note(f"Service {name} leads nowhere: the host outside is cut off")
+    elif spec.get("type") not in {None, "ClusterIP"}:
+        ledger.note(f"Service {name} is a ClusterIP, not a {spec['type']}")
+    if not spec.get("selector"):
+        ledger.note(f"Service {name} has no selector: its hand-made endpoints are not copied")
+    if spec.get("clusterIP") != "None":
+        spec.pop("clusterIP", None)
+    for key in _SERVICE_FIELDS:
+        spec.pop(key, None)
+    spec["type"] = "ClusterIP"
+    spec["ports"] = [
+        {key: value for key, value in port.items() if key != "nodePort"} for port in spec.get("ports") or []
+    ]
+    return copy
+
+
+def workload(obj: Json, options: CloneOptions, ledger: Ledger) -> JsonObject:
+    """A workload that waits to be released."""
+    copy = strip(obj)
+    kind, name = str(copy.get("kind")), copy["metadata"]["name"]
+    spec = copy.setdefault("spec", {})
+    if kind == "DaemonSet":
+        copy["kind"], kind = "Deployment", "Deployment"
+        spec.pop("updateStrategy", None)
+        ledger.note(f"DaemonSet {name} runs as a Deployment")
+    if kind in SCALED and not (options.keep_replicas and obj.get("kind") in SCALED):
+        spec["replicas"] = 0
+    if kind == "StatefulSet" and spec.get("podManagementPolicy") != "Parallel":
+        spec["podManagementPolicy"] = "Parallel"
+        ledger.note(f"the pods of StatefulSet {name} start side by side")
+    if kind == "Job":
+        _unbind_job(spec)
+    if kind == "CronJob":
+        spec["suspend"] = True
+        ledger.note(f"CronJob {name} is suspended")
+    _pod(_template_spec(copy), f"{kind} {name}", options, ledger)
+    return copy
+
+
+def _named(obj: Json, faker: Faker, options: CloneOptions, ledger: Ledger) -> tuple[JsonObject, bool]:
+    copy = strip(obj)
+    kind, name = str(obj.get("kind")), copy["metadata"]["name"]
+    if kind == "ServiceAccount":
+        copy["metadata"].pop("annotations", None)
+        copy.pop("secrets", None)
+        copy["automountServiceAccountToken"] = False
+        ledger.note(f"ServiceAccount {name} has no permissions and no token")
+    if kind == "PersistentVolumeClaim":
+        copy.setdefault("spec", {}).pop("volumeName", None)
+        copy["spec"].pop("dataSource", None)
+        copy["spec"].pop("dataSourceRef", None)
+        ledger.note(f"the volume {name} is empty")
+    if kind == "Secret":
+        copy["metadata"].pop("annotations", None)
+        if name not in options.copy_secrets:
+            ledger.note(f"Secret {name} holds made-up values of the same shape")
+            return faker.secret(copy), True
+    return copy, False
+
+
+def _trials(ref: ObjectRef, obj: Json, found: Closure, options: CloneOptions) -> int:
+    if options.keep_replicas and ref.kind in SCALED:
+        return replicas(obj)
+    return options.trials if ref in found.subjects and ref.kind != "Job" else 1
+
+
+def _template_spec(copy: JsonObject) -> JsonObject:
+    found: Any = copy
+    for key in template_path(str(copy.get("kind"))):
+        found = found.setdefault(key, {})
+    spec: JsonObject = found.setdefault("spec", {})
+    return spec
+
+
+def _pod(spec: JsonObject, owner: str, options: CloneOptions, ledger: Ledger) -> None:
+    for key in _POD_FIELDS:
+        if spec.pop(key, None) is not None and key in {"priorityClassName", "hostname"}:
+            ledger.note(f"the pods of {owner} have no {key}")
+    spec["automountServiceAccountToken"] = False
+    spec["volumes"] = [volume for volume in spec.get("volumes") or [] if not _is_token(volume)]
+    for at in containers(spec):
+        if isinstance(at.spec, dict) and at.spec.get("volumeMounts"):
+            at.spec["volumeMounts"] = [mount for mount in at.spec["volumeMounts"] if not _is_token(mount)]
+    if not options.keep_placement:
+        _unplace(spec, owner, ledger)
+
+
+def _unplace(spec: JsonObject, owner: str, ledger: Ledger) -> None:
+    """Trials are more pods than production's nodes may keep apart."""
+    affinity = spec.get("affinity") or {}
+    apart = affinity.pop("podAntiAffinity", None)
+    together = affinity.pop("podAffinity", None)
+    if not affinity:
+        spec.pop("affinity", None)
+    spread = spec.pop("topologySpreadConstraints", None)
+    if apart or together or spread:
+        ledger.note(f"the pods of {owner} are not kept apart or together")
+
+
+def _unbind_job(spec: JsonObject) -> None:
+    spec.pop("selector", None)
+    spec.pop("manualSelector", None)
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    for name in [name for name in labels if _is_owned(name)]:
+        del labels[name]
+
+
+def _is_token(item: Json) -> bool:
+    """The volume (and its mount) that admission adds for the ServiceAccount's token."""
+    return str(item.get("name") or "").startswith(("kube-api-access-", "default-token-"))
+
+
+def _is_owned(name: str) -> bool:
+    return name.startswith(_OWNED_PREFIXES) or name in _OWNED_NAMES
