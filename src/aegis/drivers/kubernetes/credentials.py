@@ -181,7 +181,11 @@ def _expiry(status: Mapping[str, Any]) -> float:
 
 
 def _load_certificate(tls: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Give a TLS context its client certificate; ssl takes files only, so for a moment there is one, of mode 0600."""
+    """Give a TLS context its client certificate; ssl takes files only, so for a moment there is one, of mode 0600.
+
+    Raises:
+        PermissionDenied: if it is no certificate with its key.
+    """
     with tempfile.NamedTemporaryFile("w", prefix="aegis-", suffix=".pem", encoding="ascii") as file:
         file.write(f"{certificate}\n{key}\n")
         file.flush()

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment
 
 import msgspec
 import yaml
@@ -44,6 +43,7 @@ class Endpoint:
         server_name: the name that the certificate must have; empty: that of the URL.
         proxy: the URL of a proxy; empty: none.
         user: the raw entry of the kubeconfig's user.
+        cluster: that of its cluster.
         impersonation: headers to send with every request.
         notices: what a person should be told, as that the certificate is not verified.
     """
@@ -53,7 +53,8 @@ class Endpoint:
     tls: ssl.SSLContext | None
     server_name: str = ""
     proxy: str = ""
-    user: Json = field(default_factory=dict)
+    user: Json = field(default_factory=dict, repr=False)
+    cluster: Json = field(default_factory=dict, repr=False)
     impersonation: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -102,9 +103,9 @@ def merge_files(paths: Iterable[Path]) -> JsonObject:
         merged["current-context"] = merged["current-context"] or config.get("current-context") or None
         for section, known in names.items():
             for item in config.get(section) or ():
-                if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
-                    raise UsageError(f"{path}: an entry of `{section}` has no name")
-                known.setdefault(item["name"], _rooted(item, section.removesuffix("s"), path.parent))
+                known.setdefault(
+                    _name(item, f"{path}: {section}"), _rooted(item, section.removesuffix("s"), path.parent)
+                )
     return merged | {section: list(known.values()) for section, known in names.items()}
 
 
@@ -150,6 +151,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(config, Mapping):
         raise UsageError(f"{path}: not a kubeconfig")
     return config
+
+
+def _name(item: Any, where: str) -> str:
+    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+        raise UsageError(f"{where}: an entry has no name")
+    return str(item["name"])
 
 
 def _rooted(item: Mapping[str, Any], key: str, folder: Path) -> JsonObject:
@@ -207,6 +214,7 @@ def _endpoint(options: KubeOptions, single: SingleConfig, cluster: Json, user: J
         server_name=str(cluster.get("tls-server-name") or ""),
         proxy=_proxy(server, str(cluster.get("proxy-url") or ""), options.environ),
         user=user,
+        cluster=cluster,
         impersonation=_impersonation(options, user),
         notices=tuple(notices),
     )
@@ -226,11 +234,24 @@ def _proxy(server: str, configured: str, environ: Mapping[str, str]) -> str:
     if not proxy and not is_loopback(server):
         lower = {name.lower(): value for name, value in environ.items()}
         proxy = lower.get("https_proxy", "")
-        if proxy and proxy_bypass_environment(urlsplit(server).hostname or "", {"no": lower.get("no_proxy", "")}):
+        if proxy and _bypasses(urlsplit(server).hostname or "", lower.get("no_proxy", "")):
             proxy = ""
     if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
         raise UsageError(f"the proxy {urlsplit(proxy).scheme}://… is of no supported kind", hint="Use an HTTP proxy.")
     return proxy
+
+
+def _bypasses(host: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY names the host: itself, a parent domain, a network of its address, or `*`."""
+    for entry in (part.strip().lower() for part in no_proxy.split(",")):
+        if entry and (entry in {"*", host} or host.endswith("." + entry.lstrip("."))):
+            return True
+        try:
+            if "/" in entry and ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 def _impersonation(options: KubeOptions, user: Json) -> tuple[tuple[str, str], ...]:
