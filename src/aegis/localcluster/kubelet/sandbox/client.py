@@ -1,0 +1,251 @@
+"""The kubelet's side of the sandboxes: start the zygote, have pods made, run programs in them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import aegis
+from aegis.localcluster.kubelet.network.tables import Tables
+from aegis.localcluster.kubelet.sandbox import wire
+from aegis.localcluster.kubelet.sandbox.channel import Channel, SandboxError
+from aegis.localcluster.kubelet.sandbox.launch import Launch, SandboxPlan
+
+_READY_SECONDS = 20.0
+_ZYGOTE = "aegis.localcluster.kubelet.sandbox.zygote"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a program ended.
+
+    Attributes:
+        code: its exit code; 128 and the signal when one ended it.
+        out_of_memory: whether it was killed for using too much memory.
+        message: what it wrote to its termination log.
+    """
+
+    code: int
+    out_of_memory: bool = False
+    message: str = ""
+
+
+class Zygote:
+    """The process that sandboxes are forked from, and the switch between them."""
+
+    def __init__(self, base: Path) -> None:
+        """`base` is an existing folder; nothing is ever written to it outside the sandboxes' own view."""
+        self._base = base
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: Channel | None = None
+        self._switch: Channel | None = None
+        self._ports = 0
+        self._map_users = os.geteuid() == 0
+
+    async def start(self) -> None:
+        """Start the zygote and the switch.
+
+        Raises:
+            OSError: the interpreter cannot be started.
+            SandboxError: the zygote cannot fork.
+        """
+        here, there = wire.pair()
+        with there:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", _ZYGOTE, str(there.fileno()), str(os.getpid()),
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, pass_fds=[there.fileno()],
+                env={"PYTHONPATH": str(Path(aegis.__file__).parent.parent), "PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            )  # fmt: skip
+        self._channel = Channel(here, _ignore)
+        mine, theirs = wire.pair()
+        with theirs:
+            await self._channel.request({"op": "switch"}, [theirs.fileno()])
+        self._switch = Channel(mine, _ignore)
+
+    async def sandbox(self, hostname: str, addresses: Sequence[str]) -> Sandbox:
+        """Make a sandbox and connect it to the switch.
+
+        Raises:
+            SandboxError: namespaces, mounts or the network device were refused; the message says which.
+        """
+        plan = SandboxPlan(
+            hostname=hostname, addresses=tuple(addresses), base=str(self._base), map_users=self._map_users
+        )
+        mine, theirs = wire.pair()
+        sandbox = Sandbox(mine)
+        try:
+            with theirs:
+                await self._started.request({"op": "sandbox", "plan": asdict(plan)}, [theirs.fileno()])
+            packets = await asyncio.wait_for(sandbox.ready, _READY_SECONDS)
+        except BaseException:
+            sandbox.close()
+            raise
+        self._ports += 1
+        sandbox.on_close = self._detacher(self._ports)
+        with contextlib.closing(socket.socket(fileno=packets)):
+            await self._post({"op": "attach", "port": self._ports, "addresses": list(addresses)}, [packets])
+        return sandbox
+
+    async def tables(self, tables: Tables) -> None:
+        """Have the switch go by these tables.
+
+        Raises:
+            SandboxError: the switch is gone.
+        """
+        await self._post({"op": "tables", "tables": tables.to_message()})
+
+    async def stop(self) -> None:
+        """End the zygote, the switch and every sandbox."""
+        for channel in (self._switch, self._channel):
+            if channel is not None:
+                channel.close()
+        if self._process is not None:
+            await self._process.wait()
+
+    async def lost(self) -> None:
+        """Return when the zygote ended by itself."""
+        await self._started.closed.wait()
+
+    @property
+    def _started(self) -> Channel:
+        if self._channel is None:
+            raise SandboxError("the zygote was not started")
+        return self._channel
+
+    async def _post(self, message: wire.Message, fds: Sequence[int] = ()) -> None:
+        if self._switch is None:
+            raise SandboxError("the switch was not started")
+        await self._switch.post(message, fds)
+
+    def _detacher(self, port: int) -> Callable[[], None]:
+        def detach() -> None:
+            if self._switch is not None:
+                self._switch.post_soon({"op": "detach", "port": port})
+
+        return detach
+
+
+class Sandbox:
+    """A pod's namespaces, through the agent that runs in them. Closing it ends everything inside."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.on_close: Callable[[], None] = lambda: None
+        self._exits: dict[str, asyncio.Future[Exit]] = {}
+        self._closed = False
+        self._channel = Channel(sock, self._event)
+
+    async def start(self, launch: Launch, stdio: Sequence[int]) -> asyncio.Future[Exit]:
+        """Start a program with these three descriptors; the future tells how it ends.
+
+        Raises:
+            SandboxError: it does not run; the message is a container runtime's.
+        """
+        end: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._exits[launch.key] = end
+        try:
+            await self._channel.request({"op": "start", "launch": launch.to_message()}, stdio)
+        except BaseException:
+            self._exits.pop(launch.key, None)
+            raise
+        return end
+
+    async def signal(self, key: str, number: int) -> None:
+        """Send a signal to a program's first process; to one that has ended it does nothing.
+
+        Raises:
+            SandboxError: the sandbox is gone.
+        """
+        await self._channel.request({"op": "signal", "key": key, "signal": number})
+
+    async def make_volume(
+        self, name: str, *, size: int | None = None, in_memory: bool = False, gid: int | None = None
+    ) -> None:
+        """Make an empty volume, if it is not there.
+
+        Raises:
+            SandboxError: refused.
+        """
+        await self._channel.request({"op": "volume", "name": name, "size": size, "memory": in_memory, "gid": gid})
+
+    async def write_volume(self, name: str, files: Mapping[str, Mapping[str, Any]], *, gid: int | None = None) -> None:
+        """Replace a volume's files at once; each is `{"data": base64, "mode": bits}` by relative path.
+
+        Raises:
+            SandboxError: refused.
+        """
+        await self._channel.request({"op": "files", "name": name, "files": files, "gid": gid})
+
+    async def socket(self, listen: tuple[str, int] | None = None) -> socket.socket:
+        """A TCP socket of this sandbox's network, non-blocking: to connect, or listening already.
+
+        Raises:
+            SandboxError: refused.
+        """
+        message: wire.Message = {"op": "socket", "listen": listen is not None}
+        if listen is not None:
+            message["host"], message["port"] = listen
+        _, fds = await self._channel.request(message)
+        made = socket.socket(fileno=fds[0])
+        made.settimeout(0)
+        return made
+
+    async def usage(self) -> dict[str, dict[str, float]]:
+        """By program: `memory` (bytes) and `cpu` (seconds).
+
+        Raises:
+            SandboxError: the sandbox is gone.
+        """
+        answer, _ = await self._channel.request({"op": "stats"})
+        usage: dict[str, dict[str, float]] = answer["usage"]
+        return usage
+
+    def close(self) -> None:
+        """End everything inside."""
+        self._channel.close()
+        self._gone("the sandbox was closed")
+
+    def _event(self, message: wire.Message, fds: list[int]) -> None:
+        match message["event"]:
+            case "ready" if not self.ready.done():
+                self.ready.set_result(fds.pop())
+            case "exit":
+                end = self._exits.pop(message["key"], None)
+                if end is not None and not end.done():
+                    end.set_result(
+                        Exit(
+                            code=message["code"],
+                            out_of_memory=message.get("oom", False),
+                            message=message.get("message", ""),
+                        )
+                    )
+            case "failed":
+                self._gone(message["error"])
+            case _:
+                self._gone("the sandbox ended")
+        for fd in fds:
+            os.close(fd)
+
+    def _gone(self, why: str) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(SandboxError(why))
+            self.ready.exception()
+        for end in self._exits.values():
+            if not end.done():
+                end.set_result(Exit(code=137))
+        self._exits.clear()
+        if not self._closed:
+            self._closed = True
+            self.on_close()
+
+
+def _ignore(_message: wire.Message, fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)

@@ -1,0 +1,170 @@
+"""The small process that all sandboxes are forked from.
+
+Namespaces need a fork, and forking the cluster's own process (threads, an event loop, open sockets) would be slow and
+unsafe. The zygote is single-threaded, imports little, and ends with the process that started it: by the parent-death
+signal, and when its control socket closes. It adopts the sandboxes' first processes, whose parent-death signal in turn
+is tied to it.
+
+Started as `python -m aegis.localcluster.kubelet.sandbox.zygote FD PARENT`, where FD is a SEQPACKET socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from aegis.localcluster.kubelet.network import switchboard
+from aegis.localcluster.kubelet.sandbox import agent, linux, wire
+from aegis.localcluster.kubelet.sandbox.launch import SandboxPlan
+
+_NAMESPACES = (
+    linux.CLONE_NEWUSER
+    | linux.CLONE_NEWNS
+    | linux.CLONE_NEWPID
+    | linux.CLONE_NEWNET
+    | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWIPC
+)
+_USERS = 65536
+_READY, _GO = b"r", b"g"
+
+
+def serve(control: socket.socket) -> None:
+    """Fork what is asked for until the control socket closes."""
+    linux.adopt_orphans()
+    woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        readable, _, _ = select.select([control.fileno(), woken], [], [])
+        if woken in readable:
+            os.read(woken, 4096)
+            _reap()
+        if control.fileno() in readable:
+            received = wire.receive(control)
+            if received is None:
+                return
+            _answer(control, *received)
+
+
+def _answer(control: socket.socket, message: wire.Message, fds: list[int]) -> None:
+    reply: wire.Message = {"id": message["id"]}
+    try:
+        if message["op"] == "sandbox":
+            _fork_sandbox(SandboxPlan(**message["plan"]), socket.socket(fileno=fds.pop()))
+        else:
+            _fork_switch(socket.socket(fileno=fds.pop()))
+    except OSError as error:
+        reply["error"] = str(error)
+    for fd in fds:
+        os.close(fd)
+    wire.send(control, reply)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _fork_switch(control: socket.socket) -> None:
+    pid = os.fork()
+    if pid == 0:
+        own = _fresh(control)
+        linux.die_with_parent(signal.SIGKILL)
+        switchboard.run(own)
+    control.close()
+
+
+def _fork_sandbox(plan: SandboxPlan, control: socket.socket) -> None:
+    """Fork twice: a pid namespace begins with the child of the process that made it.
+
+    Raises:
+        OSError: the kernel refused; the message says what.
+    """
+    here, there = wire.pair()
+    middle = os.fork()
+    if middle == 0:
+        here.close()
+        _make_namespaces(plan, control, there)
+    control.close()
+    there.close()
+    with here:
+        fault = here.recv(1024)
+        if fault == _READY:
+            fault = _map_users(middle, map_users=plan.map_users)
+            here.send(fault or _GO)
+    os.waitpid(middle, 0)
+    if fault:
+        raise OSError(errno.EPERM, fault.decode(errors="replace"))
+
+
+def _map_users(pid: int, *, map_users: bool) -> bytes:
+    uid, gid, count = (0, 0, _USERS) if map_users else (os.getuid(), os.getgid(), 1)
+    process = Path(f"/proc/{pid}")
+    try:
+        if not map_users:
+            (process / "setgroups").write_text("deny", encoding="utf-8")
+        (process / "uid_map").write_text(f"0 {uid} {count}", encoding="utf-8")
+        (process / "gid_map").write_text(f"0 {gid} {count}", encoding="utf-8")
+    except OSError as error:
+        return f"users cannot be mapped: {error.strerror}".encode()
+    return b""
+
+
+def _make_namespaces(plan: SandboxPlan, control: socket.socket, zygote: socket.socket) -> NoReturn:
+    code = 1
+    try:
+        try:
+            linux.unshare(_NAMESPACES)
+        except OSError as error:
+            zygote.send(f"namespaces refused: {error.strerror}".encode())
+            os._exit(code)
+        zygote.send(_READY)
+        if zygote.recv(1024) == _GO:
+            orphaned, held = os.pipe()
+            if os.fork() == 0:
+                os.close(held)
+                own = _fresh(control, keep=orphaned)
+                # The parent-death signal has to be tied to the zygote, so the process between must be gone first.
+                os.read(orphaned, 1)
+                os.close(orphaned)
+                linux.die_with_parent(signal.SIGKILL)
+                agent.run(own, plan)
+            code = 0
+    finally:
+        os._exit(code)
+
+
+def _fresh(control: socket.socket, keep: int = -1) -> socket.socket:
+    """Close everything that the zygote had open, but for this socket and the standard streams."""
+    signal.set_wakeup_fd(-1)
+    kept = {control.fileno(), keep}
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        fd = int(entry.name)
+        if fd > 2 and fd not in kept:  # noqa: PLR2004 - the standard streams
+            with contextlib.suppress(OSError):
+                os.close(fd)
+    return control
+
+
+def main(fd: int, parent: int) -> None:
+    """Be the zygote of the process `parent`."""
+    linux.die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    os.setsid()
+    with socket.socket(fileno=fd) as control:
+        serve(control)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
