@@ -1,0 +1,111 @@
+"""The scheduler: gives each waiting pod a node, and says why one has to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aegis.localcluster.api import ClusterApi, Object, Pace, WatchEvent
+from aegis.localcluster.controllers.objects import Key, condition, is_terminating, key_of, timestamp, uid_of
+from aegis.localcluster.controllers.recorder import Recorder
+from aegis.localcluster.controllers.scheduling.decision import Placed, place
+from aegis.localcluster.controllers.scheduling.snapshot import Snapshot
+
+_NAME, _CLAIMS = "default-scheduler", "persistentvolumeclaims"
+_REMIND = 300.0
+"""Nominal seconds after which a pod that still waits is tried, and said, again."""
+_GATED = "Scheduling is blocked due to non-empty scheduling gates"
+_EVERYTHING: Key = ("pods",)
+
+
+class Scheduler:
+    """One pass over all waiting pods, whenever something changed that may let one of them run."""
+
+    name = _NAME
+    watches = ("pods", "nodes", _CLAIMS, "namespaces")
+
+    def __init__(self, api: ClusterApi, pace: Pace) -> None:
+        self._api, self._pace = api, pace
+        self._recorder = Recorder(api, _NAME)
+        self._said: dict[str, tuple[str, float]] = {}
+        self._waiting = False
+
+    def keys(self, event: WatchEvent) -> Iterable[Key]:
+        """A pass: for a pod that waits, and, while one waits, for whatever else changes."""
+        if event.resource == "pods" and event.type == "DELETED":
+            self._said.pop(uid_of(event.object), None)
+        fresh = event.resource == "pods" and event.type != "DELETED" and waits(event.object)
+        return [_EVERYTHING] if fresh or self._waiting else []
+
+    def sync(self, key: Key) -> float | None:  # noqa: ARG002 - there is one key
+        """Place what can be placed.
+
+        Raises:
+            ApiError: a write was refused.
+        """
+        pods = self._api.list("pods")
+        pending = sorted((p for p in pods if waits(p)), key=_urgency)
+        self._waiting = bool(pending)
+        if not pending:
+            return None
+        snapshot = Snapshot.of(self._api.list("nodes"), pods, self._api.list("namespaces"), self._api.list(_CLAIMS))
+        for pod in pending:
+            self._attempt(pod, snapshot)
+        self._waiting = any(uid_of(p) in self._said for p in pending)
+        return _REMIND if self._waiting else None
+
+    def _attempt(self, pod: Object, snapshot: Snapshot) -> None:
+        if pod["spec"].get("schedulingGates"):
+            self._wait(pod, "SchedulingGated", _GATED)
+            return
+        outcome = place(pod, snapshot)
+        if isinstance(outcome, Placed):
+            self._bind(pod, outcome.node, snapshot)
+        else:
+            self._refuse(pod, outcome.message)
+
+    def _bind(self, pod: Object, node: str, snapshot: Snapshot) -> None:
+        namespace, name = key_of(pod)
+        self._api.bind(namespace, name, node)
+        next(v for v in snapshot.nodes if v.name == node).add({**pod, "spec": {**pod["spec"], "nodeName": node}})
+        self._said.pop(uid_of(pod), None)
+        self._recorder.normal(pod, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+
+    def _refuse(self, pod: Object, message: str) -> None:
+        said, since = self._said.get(uid_of(pod), ("", 0.0))
+        if said != message or time.monotonic() - since >= self._pace.real(_REMIND):
+            self._recorder.warning(pod, "FailedScheduling", message)
+            self._said[uid_of(pod)] = (message, time.monotonic())
+        self._wait(pod, "Unschedulable", message)
+
+    def _wait(self, pod: Object, reason: str, message: str) -> None:
+        self._said.setdefault(uid_of(pod), (message, time.monotonic()))
+        current = condition(pod, "PodScheduled")
+        if current is not None and (current.get("reason"), current.get("message")) == (reason, message):
+            return
+        turned = current["lastTransitionTime"] if current and current["status"] == "False" else timestamp()
+        status = pod.get("status") or {}
+        others: list[Any] = [c for c in status.get("conditions") or () if c["type"] != "PodScheduled"]
+        waiting = {
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": turned,
+            "reason": reason,
+            "message": message,
+        }
+        changed = {**pod, "status": {"phase": "Pending", **status, "conditions": [*others, waiting]}}
+        self._api.update_status("pods", changed, manager="kube-scheduler")
+
+
+def waits(pod: Object) -> bool:
+    """Whether a pod needs a node from this scheduler."""
+    spec = pod["spec"]
+    finished = (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+    ours = spec.get("schedulerName", _NAME) == _NAME
+    return ours and not spec.get("nodeName") and not finished and not is_terminating(pod)
+
+
+def _urgency(pod: Object) -> tuple[int, str, Sequence[str]]:
+    return -(pod["spec"].get("priority") or 0), pod["metadata"]["creationTimestamp"], key_of(pod)
