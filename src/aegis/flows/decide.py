@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from aegis.delivery.regression import Aftermath
 from aegis.errors import Defect
 from aegis.flows.events import (
-    Aftermath,
     Analyzed,
     Applied,
     Approved,

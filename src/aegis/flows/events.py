@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from aegis.delivery.regression import Aftermath
 from aegis.model.changes import Fix
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.evidence import Evidence
@@ -98,19 +98,6 @@ class Applied:
     """Production holds the fix."""
 
     at: datetime
-
-
-class Aftermath(StrEnum):
-    """What the watch after a change saw."""
-
-    RESOLVED = "resolved"
-    """The symptom is gone, and stayed so."""
-    UNRESOLVED = "unresolved"
-    """It is still there, but nothing is worse than before."""
-    WORSE = "worse"
-    """Strictly worse than before the change."""
-    REPLACED = "replaced"
-    """Somebody else changed what we had applied: what is seen is no longer ours to judge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
