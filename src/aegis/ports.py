@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from aegis.model.audit import AuditRecord
 from aegis.model.changes import Change
 from aegis.model.evidence import Evidence
 from aegis.model.incident import Incident
@@ -282,22 +283,6 @@ class AutomationMode(Protocol):
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
-    """One link of the audit chain (see `aegis.model.audit`)."""
-
-    sequence: int
-    at: datetime
-    actor: str
-    action: str
-    outcome: str
-    incident: str
-    subject: str
-    detail: Json
-    previous: str
-    hash: str
 
 
 class AuditLog(Protocol):

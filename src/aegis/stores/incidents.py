@@ -1,0 +1,181 @@
+"""Incidents in SQLite: one file a cluster, durable on every save, refused where somebody else saved first.
+
+The calls are made inline, not in a thread: a load or a save of an incident takes less than a millisecond, and a step of
+a remediation saves once. `busy_timeout` bounds how long another process may keep one waiting.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aegis.errors import Conflict, NotFound, Unavailable, UsageError
+from aegis.model.incident import Incident, Phase
+from aegis.model.refs import ObjectRef
+from aegis.stores.locks import private_folder
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS incidents (
+    id TEXT PRIMARY KEY,
+    cluster_uid TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    document BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS incidents_by_target ON incidents (cluster_uid, namespace, kind, name);
+"""
+_LAYOUT: Final = 1
+_FINAL: Final = tuple(phase.value for phase in Phase if phase.final)
+
+
+class SqliteIncidentStore:
+    """An `IncidentStore` in one file.
+
+    Args:
+        path: the database file (0600, in a folder of 0700); made if it is not there.
+        cluster_uid: only incidents of this cluster are seen.
+    """
+
+    def __init__(self, path: Path, *, cluster_uid: str) -> None:
+        self._path = path
+        self._cluster_uid = cluster_uid
+        self._connection: sqlite3.Connection | None = None
+
+    async def save(self, incident: Incident) -> Incident:
+        """Store durably; the returned incident has the next version.
+
+        Raises:
+            Conflict: if the stored version is not the one that was read.
+            Unavailable: if it cannot be stored.
+            UsageError: if it is of another cluster.
+        """
+        if incident.cluster_uid != self._cluster_uid:
+            raise UsageError(f"incident {incident.id} belongs to another cluster")
+        stored = replace(incident, version=incident.version + 1)
+        row = {
+            "id": stored.id,
+            "cluster_uid": stored.cluster_uid,
+            "kind": stored.target.kind,
+            "name": stored.target.name,
+            "namespace": stored.target.namespace,
+            "phase": stored.phase.value,
+            "opened_at": stored.opened_at.isoformat(),
+            "version": stored.version,
+            "document": _codec().dump_json(stored),
+            "read_version": incident.version,
+        }
+        statement = _INSERT if incident.version == 0 else _UPDATE
+        with self._open() as connection:
+            changed = connection.execute(statement, row).rowcount
+        if changed != 1:
+            raise Conflict(f"incident {incident.id} was changed by another process", hint="Run the command again.")
+        return stored
+
+    async def load(self, incident_id: str) -> Incident:
+        """The incident with this id, or whose id begins so, if only one does.
+
+        Raises:
+            NotFound: if there is none, or several begin so.
+        """
+        with self._open() as connection:
+            rows = connection.execute(_LOAD, {"id": incident_id, "cluster_uid": self._cluster_uid}).fetchall()
+        exact = [row for row in rows if row[0] == incident_id]
+        if not rows or not incident_id:
+            raise NotFound(f"there is no incident {incident_id}", hint="See `aegis incident list`.")
+        if len(rows) > 1 and not exact:
+            raise NotFound(f"several incidents begin with {incident_id}", hint="Give more of the id.")
+        return _decode((exact or rows)[0][1], self._path)
+
+    async def list(self, *, target: ObjectRef | None = None, open_only: bool = False) -> list[Incident]:
+        """The incidents of this cluster, the newest first."""
+        wanted = {
+            "cluster_uid": self._cluster_uid,
+            "any_target": target is None,
+            "kind": target.kind if target else "",
+            "name": target.name if target else "",
+            "namespace": target.namespace if target else "",
+            "any_phase": not open_only,
+        }
+        with self._open() as connection:
+            rows = connection.execute(_LIST, wanted).fetchall()
+        return [_decode(row[0], self._path) for row in rows]
+
+    def close(self) -> None:
+        """Close the file; it opens again when needed."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = _connect(self._path)
+            with self._connection:
+                yield self._connection
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"the incidents in {self._path} cannot be used: {error}") from error
+
+
+_INSERT: Final = """
+INSERT INTO incidents (id, cluster_uid, kind, name, namespace, phase, opened_at, version, document)
+VALUES (:id, :cluster_uid, :kind, :name, :namespace, :phase, :opened_at, :version, :document)
+ON CONFLICT (id) DO NOTHING
+"""
+_UPDATE: Final = """
+UPDATE incidents SET phase = :phase, version = :version, document = :document, kind = :kind, name = :name,
+    namespace = :namespace
+WHERE id = :id AND cluster_uid = :cluster_uid AND version = :read_version
+"""
+_LOAD: Final = """
+SELECT id, document FROM incidents WHERE cluster_uid = :cluster_uid AND substr(id, 1, length(:id)) = :id LIMIT 3
+"""
+_LIST: Final = f"""
+SELECT document FROM incidents
+WHERE cluster_uid = :cluster_uid
+    AND (:any_target OR (kind = :kind AND name = :name AND namespace = :namespace))
+    AND (:any_phase OR phase NOT IN ({", ".join(repr(phase) for phase in _FINAL)}))
+ORDER BY opened_at DESC, id
+"""  # noqa: S608  (the phases are constants of this program)
+
+
+@cache
+def _codec() -> TypeAdapter[Incident]:
+    """Imported here, since pydantic costs 70 ms and most commands keep no incident."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Incident)
+
+
+def _decode(document: bytes, path: Path) -> Incident:
+    try:
+        return _codec().validate_json(document)
+    except ValueError as error:
+        raise Unavailable(f"an incident in {path} cannot be read: {error}") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    private_folder(path.parent)
+    path.touch(mode=0o600, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=10.0)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    if layout not in {0, _LAYOUT}:
+        connection.close()
+        raise sqlite3.DatabaseError(f"written by a newer version (layout {layout})")
+    connection.executescript(_SCHEMA)
+    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+    return connection

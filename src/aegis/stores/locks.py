@@ -1,0 +1,96 @@
+"""One at a time, across the processes of this machine: a lock that the kernel drops when its holder dies."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from aegis.errors import Refused, Unavailable
+from aegis.model.refs import ObjectRef
+
+_POLL_SECONDS = 0.05
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made (0700) if it is not there.
+
+    Raises:
+        Unavailable: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"cannot make the folder {path}: {error.strerror}") from error
+    return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file while the block runs, waiting for it.
+
+    For what takes milliseconds: it blocks the thread.
+    """
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def target_lock(folder: Path, cluster_uid: str, target: ObjectRef, *, wait: float = 0.0) -> AsyncIterator[None]:
+    """Hold the lock of one target of one cluster while the block runs; the kernel frees it if the process dies.
+
+    Args:
+        folder: where the lock files lie.
+        cluster_uid: which cluster.
+        target: kind, name and namespace count.
+        wait: seconds to wait for another holder.
+
+    Raises:
+        Refused: if another process still holds it.
+    """
+    name = hashlib.sha256(f"{cluster_uid}\n{target.kind}\n{target.namespace}\n{target.name}".encode()).hexdigest()[:32]
+    descriptor = _open(private_folder(folder) / f"{name}.lock")
+    try:
+        if not await _acquired(descriptor, wait):
+            raise Refused(
+                f"{target} is being worked on by another AEGIS (process {_holder(descriptor)})",
+                hint="Wait for it to end, or see `aegis incident list`.",
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _acquired(descriptor: int, wait: float) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if loop.time() >= deadline:
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            return True
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise Unavailable(f"cannot open the lock {path}: {error.strerror}") from error
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
