@@ -1,0 +1,73 @@
+"""What a trial works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass, field
+from typing import cast
+
+from aegis.ports import Actuator, Cluster, ClusterReader, ObjectEvent, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialLimits:
+    """How much a trial may take and what it may copy.
+
+    Attributes:
+        shadows: trials at a time, cluster-wide.
+        pods: in one arm.
+        trials: pods of each workload that is tried, in each arm.
+        deletion_seconds: real seconds to wait for an arm to be gone.
+        copy_secrets: Secrets that may be copied as they are; all others are faked.
+        probe_image: an image with Python 3.8 or later, for the probes that run inside an arm.
+        internet: addresses that must be unreachable from an arm, as `host:port`.
+    """
+
+    shadows: int = 3
+    pods: int = 40
+    trials: int = 5
+    deletion_seconds: float = 120.0
+    copy_secrets: Collection[str] = ()
+    probe_image: str = "python:3.12-slim"
+    internet: tuple[str, ...] = ("1.1.1.1:443", "8.8.8.8:53")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTools:
+    """The doors that a trial uses.
+
+    Attributes:
+        reader: of the cluster.
+        actuator: the only door that writes to it.
+        progress: who is told how it goes.
+        cluster: which cluster; its time scale divides every delay.
+        limits: how much a trial may take.
+    """
+
+    reader: ClusterReader
+    actuator: Actuator
+    progress: Progress
+    cluster: Cluster
+    limits: TrialLimits = field(default_factory=TrialLimits)
+
+    def now(self) -> float:
+        """Nominal seconds on a clock that only goes forward."""
+        return asyncio.get_running_loop().time() * self.cluster.time_scale
+
+    def real(self, nominal: float) -> float:
+        """The real seconds that a nominal delay takes on this cluster."""
+        return nominal / self.cluster.time_scale
+
+    def watch(
+        self, api_version: str, kind: str, namespace: str, *, fields: str = "", labels: str = ""
+    ) -> AbstractAsyncContextManager[AsyncGenerator[ObjectEvent, None]]:
+        """A watch that is closed where the block ends."""
+        events = self.reader.watch(api_version, kind, namespace=namespace, fields=fields, labels=labels)
+        return aclosing(cast("AsyncGenerator[ObjectEvent, None]", events))
+
+    @property
+    def enforces_networks(self) -> bool:
+        """Whether the cluster does not say of itself that it ignores NetworkPolicies."""
+        return not any("network" in gap.lower() for gap in self.cluster.gaps)
