@@ -104,7 +104,10 @@ async def test_everything_comes_back_equal(tmp_path: Path) -> None:
     again = SqliteIncidentStore(tmp_path / "s" / "i.db", cluster_uid="c1")
     loaded = await again.load(saved.id)
     assert loaded == saved
-    assert loaded.fix and saved.fix and loaded.fix.change_set and saved.fix.change_set
+    assert loaded.fix
+    assert loaded.fix.change_set
+    assert saved.fix
+    assert saved.fix.change_set
     assert loaded.fix.change_set.digest == saved.fix.change_set.digest
     assert [type(change) for change in loaded.fix.change_set.changes] == [Apply, JsonPatch, Delete, Evict]
     assert stat.S_IMODE((tmp_path / "s" / "i.db").stat().st_mode) == 0o600

@@ -1,0 +1,9 @@
+"""The only door that changes a cluster."""
+
+from __future__ import annotations
+
+from aegis.actuator.door import ClusterActuator
+from aegis.actuator.freeze import FreezeWindow
+from aegis.actuator.rules import PROTECTED, Attempt, Rules, refusal
+
+__all__ = ["PROTECTED", "Attempt", "ClusterActuator", "FreezeWindow", "Rules", "refusal"]
