@@ -1,0 +1,114 @@
+"""The diagnosis: evidence in, the root cause with its fixes out. Pure: no I/O, no clock, no chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+
+from aegis.diagnosis.catalogue import rules
+from aegis.diagnosis.graph import Graph, Key, Node, Tie, key_of
+from aegis.diagnosis.investigate import Finding, Investigator
+from aegis.diagnosis.reading import at, event_time, items, time_of
+from aegis.diagnosis.report import healthy, report, undecided
+from aegis.diagnosis.ties import WORKLOADS, build
+from aegis.diagnosis.workload import top_owner
+from aegis.model.diagnosis import Confidence, Diagnosis
+from aegis.model.evidence import Evidence
+from aegis.model.refs import ObjectRef
+
+_ORDER = (Confidence.CONFIRMED, Confidence.LIKELY, Confidence.INCONCLUSIVE, Confidence.HEALTHY)
+
+
+def diagnose(evidence: Sequence[Evidence], target: ObjectRef | None, *, now: datetime) -> Diagnosis:
+    """What is wrong with an object, and which object must change.
+
+    Args:
+        evidence: what was observed, of the target and of all that it may depend on.
+        target: the object that is asked about; None: whatever fails worst.
+        now: the time of the analysis (aware); what ended long before the newest observation is past.
+    """
+    if target is None:
+        found = diagnose_all(evidence, now=now)
+        if not found:
+            return healthy(_place(evidence), "nothing in the evidence fails", seen=bool(evidence))
+        return replace(found[0], also=tuple(found[1:]))
+    graph = build(evidence)
+    investigator = Investigator(graph, rules(), _as_of(graph, now))
+    node = _find(graph, target)
+    if node is None:
+        return undecided(target, f"The evidence does not hold {target}, nor anything that belongs to it.")
+    findings = investigator.explain(investigator.case(node))
+    return _diagnosis(graph, target if target.api_version else node.ref, node, findings)
+
+
+def diagnose_all(evidence: Sequence[Evidence], *, now: datetime) -> tuple[Diagnosis, ...]:
+    """Every independent fault, the surest first: one diagnosis a root cause."""
+    graph = build(evidence)
+    investigator = Investigator(graph, rules(), _as_of(graph, now))
+    found: dict[object, Diagnosis] = {}
+    for node in _units(graph):
+        findings = investigator.explain(investigator.case(node))
+        if not findings:
+            continue
+        diagnosis = _diagnosis(graph, node.ref, node, findings)
+        for fault in (replace(diagnosis, also=()), *diagnosis.also):
+            key = (fault.cause, key_of(fault.root)) if fault.root else key_of(fault.target)
+            known = found.get(key)
+            if known is None or (fault.root is not None and key_of(fault.root) == key_of(fault.target)):
+                found[key] = fault
+    return tuple(sorted(found.values(), key=lambda d: (_ORDER.index(d.verdict), d.target)))
+
+
+def _diagnosis(graph: Graph, target: ObjectRef, node: Node, findings: list[Finding]) -> Diagnosis:
+    if not findings:
+        return healthy(target, f"{node.ref} shows no fault", seen=node.present or bool(graph.out(node.key, Tie.OWNS)))
+    first = report(graph, target, findings[0])
+    also: dict[object, Diagnosis] = {}
+    for finding in findings[1:]:
+        other = report(graph, target, finding)
+        if finding.best and (other.cause, other.root) != (first.cause, first.root):
+            also.setdefault((other.cause, other.root), other)
+    return replace(first, also=tuple(also.values()))
+
+
+def _find(graph: Graph, target: ObjectRef) -> Node | None:
+    """The object that is asked about; one that others own or name although the evidence does not hold it."""
+    node = graph.get(target.kind, target.namespace, target.name)
+    if node is not None:
+        return node
+    key: Key = key_of(target)
+    owned = any(key == top_owner(graph, pod).key for pod in graph.of_kind("Pod", target.namespace))
+    known = owned or graph.out(key, Tie.OWNS) or any(graph.into(key, tie) for tie in Tie) or graph.events(key)
+    return graph.node(key, api_version=target.api_version or "v1") if known else None
+
+
+def _units(graph: Graph) -> list[Node]:
+    """Everything that may fail by itself, each once: workloads by their top owner, then what is no workload."""
+    units: dict[Key, Node] = {}
+    for kind in WORKLOADS:
+        for node in graph.of_kind(kind):
+            owner = top_owner(graph, node)
+            units.setdefault(owner.key, owner)
+    for kind in ("Service", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "Node", "Ingress"):
+        for node in graph.of_kind(kind):
+            units.setdefault(node.key, node)
+    return list(units.values())
+
+
+def _place(evidence: Sequence[Evidence]) -> ObjectRef:
+    """What an analysis without a target was about: the namespace, where there is only one."""
+    namespaces = sorted({item.subject.namespace for item in evidence if item.subject.namespace})
+    return ObjectRef(api_version="v1", kind="Namespace", name=namespaces[0] if len(namespaces) == 1 else "")
+
+
+def _as_of(graph: Graph, now: datetime) -> datetime:
+    """The time the evidence speaks of: when it was read, or (in a recording) the newest time that it holds."""
+    times = [item.observed_at for item in graph.evidence if item.observed_at is not None]
+    events = (event_time(item.payload) for item in graph.evidence if item.source == "event")
+    statuses = (status for pod in graph.of_kind("Pod") for status in items(pod.status.get("containerStatuses")))
+    marks = (("state", "running", "startedAt"), ("lastState", "terminated", "finishedAt"))
+    states = (time_of(at(status, *path)) for status in statuses for path in marks)
+    times += [seen for seen in chain(events, states) if seen is not None]
+    return min(max(times, default=now), now)
