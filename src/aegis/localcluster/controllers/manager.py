@@ -12,6 +12,7 @@ from aegis.localcluster.controllers.garbage import GarbageCollector
 from aegis.localcluster.controllers.loop import Controller, run
 from aegis.localcluster.controllers.namespace import NamespaceController
 from aegis.localcluster.controllers.replicaset import ReplicaSetController
+from aegis.localcluster.controllers.resourcequota import ResourceQuotaController
 from aegis.localcluster.controllers.scheduler import Scheduler
 from aegis.localcluster.controllers.serviceaccount import ServiceAccountController
 
@@ -31,6 +32,7 @@ def controllers(api: ClusterApi, pace: Pace, ca_pem: str) -> list[Controller]:
         Scheduler(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),
+        ResourceQuotaController(api),
         NamespaceController(api),
         GarbageCollector(api),
     ]

@@ -1,0 +1,194 @@
+"""A local cluster in the background: started once, found again, ended without a trace.
+
+```
+info = up(ClusterOptions(state=folder), progress=print)     # returns when pods can run
+status(folder)                                              # the same, or None
+down(folder)                                                # processes, mounts and files are gone
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aegis.errors import Refused, Unavailable
+from aegis.localcluster.options import ClusterInfo, ClusterOptions
+from aegis.localcluster.statefolder import StateFolder
+
+Progress = Callable[[str], None]
+
+_PAUSE = 0.02
+_LAST_WORDS = 2000
+
+
+def up(options: ClusterOptions, *, progress: Progress = lambda _: None, timeout: float = 60.0) -> ClusterInfo:
+    """Start a cluster in the background, or find the one that runs in this state folder already.
+
+    Args:
+        options: what to start; a cluster that runs already stays as it is.
+        progress: called with one short sentence for each step.
+        timeout: seconds until the start is given up, and whatever was started is ended.
+
+    Raises:
+        Unavailable: it did not become ready.
+        Refused: the state folder belongs to somebody else.
+    """
+    folder = StateFolder(options.state)
+    folder.prepare()
+    deadline = time.monotonic() + timeout
+    if folder.holder() is not None:
+        return _await_other(folder, deadline)
+    process, reports = _spawn(options, folder)
+    try:
+        with reports:
+            return _await_ready(process, reports, folder, deadline=deadline, progress=progress)
+    except BaseException:
+        _end(process.pid, group=True)
+        raise
+
+
+def down(state: Path, *, timeout: float = 30.0) -> bool:
+    """End the cluster of a state folder and remove its files; False if none was running.
+
+    Raises:
+        Unavailable: the process does not end.
+    """
+    folder = StateFolder(state)
+    pid = folder.holder()
+    if pid is not None:
+        _signal(pid, signal.SIGTERM)
+        if not _gone(folder, pid, timeout):
+            _signal(pid, signal.SIGKILL)
+            if not _gone(folder, pid, timeout):
+                raise Unavailable(f"the local cluster (process {pid}) does not end")
+    folder.remove()
+    return pid is not None
+
+
+def status(state: Path) -> ClusterInfo | None:
+    """The cluster that runs in a state folder and is ready, or None."""
+    return StateFolder(state).info()
+
+
+def kubeconfig_path(state: Path) -> Path:
+    """Where the kubeconfig of a state folder's cluster lies while it runs."""
+    return StateFolder(state).kubeconfig
+
+
+def log_path(state: Path) -> Path:
+    """Where a state folder's cluster logs while it runs."""
+    return StateFolder(state).log
+
+
+def _spawn(options: ClusterOptions, folder: StateFolder) -> tuple[subprocess.Popen[bytes], Any]:
+    read, write = os.pipe()
+    reports = os.fdopen(read, "rb", buffering=0)
+    try:
+        with folder.stderr.open("wb") as stderr:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
+                [sys.executable, "-m", "aegis.localcluster", *_arguments(options), "--report-fd", str(write)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=(write,),
+                start_new_session=True,
+                cwd="/",
+            )
+    finally:
+        os.close(write)
+    return process, reports
+
+
+def _arguments(options: ClusterOptions) -> list[str]:
+    arguments = [
+        "--state", str(options.state.absolute()), "--nodes", str(options.nodes), "--cpu", options.cpu,
+        "--memory", options.memory, "--pods", str(options.pods), "--time-scale", repr(options.time_scale),
+        "--port", str(options.port),
+    ]  # fmt: skip
+    for images in options.images:
+        arguments += ["--images", str(images.absolute())]
+    if options.isolation is not None:
+        arguments += ["--isolation", options.isolation]
+    return arguments
+
+
+def _await_ready(
+    process: subprocess.Popen[bytes], reports: Any, folder: StateFolder, *, deadline: float, progress: Progress
+) -> ClusterInfo:
+    for report in _lines(reports, deadline):
+        if "progress" in report:
+            progress(report["progress"])
+        elif "ready" in report:
+            return ClusterInfo.from_json(report["ready"])
+        elif "held" in report:  # another start was faster
+            process.wait()
+            return _await_other(folder, deadline)
+    if time.monotonic() >= deadline:
+        raise Unavailable("the local cluster did not become ready in time", hint=f"see {folder.log}")
+    raise Unavailable(f"the local cluster did not start: {_last_words(folder)}", hint=f"see {folder.log}")
+
+
+def _lines(reports: Any, deadline: float) -> Iterator[dict[str, Any]]:
+    """The JSON lines that the new process reports, until it closes the pipe or the time is over."""
+    waiting = b""
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([reports], [], [], left)[0]:
+            return
+        chunk = reports.read(65536)
+        if not chunk:
+            return
+        *lines, waiting = (waiting + chunk).split(b"\n")
+        yield from (json.loads(line) for line in lines)
+
+
+def _await_other(folder: StateFolder, deadline: float) -> ClusterInfo:
+    while time.monotonic() < deadline:
+        if (info := folder.info()) is not None:
+            return info
+        if folder.holder() is None:
+            raise Unavailable("the local cluster that was starting here ended", hint="start it again")
+        time.sleep(_PAUSE)
+    raise Unavailable("the local cluster that is starting here does not become ready", hint=f"see {folder.log}")
+
+
+def _last_words(folder: StateFolder) -> str:
+    try:
+        text = folder.stderr.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
+    except OSError:
+        text = ""
+    return text.splitlines()[-1] if text else "it ended without a word"
+
+
+def _gone(folder: StateFolder, pid: int, timeout: float) -> bool:
+    end = time.monotonic() + timeout
+    while folder.holder() == pid:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _end(pid: int, *, group: bool) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL) if group else os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        raise Refused(f"the local cluster (process {pid}) belongs to another user") from error
