@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from aegis.delivery.preview import ABSENT, ObjectPreview, is_autoscaled, preview
 from aegis.errors import Conflict, Refused
-from aegis.model.changes import Change, Delete, Evict
+from aegis.model.changes import Change, ChangeSet, Delete, Evict
 from aegis.model.drift import spec_hash
 from aegis.model.incident import Undo
 from aegis.model.refs import ObjectRef
@@ -22,6 +22,9 @@ from aegis.ports import Actuator, ClusterReader, Purpose
 _TRIES = 6
 _PAUSE_SECONDS = 0.2
 """Between tries when only the status of an object moved under our hands."""
+
+
+_HINT = "Look at it, then run aegis fix again."
 
 
 class Drifted(Refused):
@@ -89,6 +92,22 @@ async def take_back(hands: Hands, undo: Undo) -> None:
         await _take_back_one(hands, change, undo)
 
 
+async def recheck(reader: ClusterReader, change_set: ChangeSet) -> None:
+    """Is the object still the one, and as it was, when the fix was made for it?
+
+    Raises:
+        Drifted: if it is not: the trial proved nothing about what it is now.
+    """
+    live = await reader.find(change_set.target)
+    if live is None or str((live.get("metadata") or {}).get("uid") or "") != change_set.target_uid:
+        raise Drifted(f"{change_set.target} is gone, or another object has its name", hint=_HINT)
+    hashes = {spec_hash(live)}
+    if await is_autoscaled(reader, live):
+        hashes.add(spec_hash(live, autoscaled=True))
+    if change_set.spec_hash not in hashes:
+        raise Drifted(_by_somebody(change_set.target), hint=_HINT)
+
+
 async def _standing_of(reader: ClusterReader, change: Change, undo: Undo) -> Standing:
     live = await reader.find(change.target)
     name = str(change.target)
@@ -105,14 +124,14 @@ async def _make_one(hands: Hands, change: Change, undo: Undo) -> None:
         if where is Standing.AFTER:
             return
         if where is Standing.NEITHER:
-            raise _drifted(change.target)
+            raise Drifted(_by_somebody(change.target), hint=_HINT)
         shown = (await preview(hands.reader, hands.actuator, [change], hands.purpose)).objects[0]
         if not _as_stored(shown, undo):
-            raise _drifted(change.target)
+            raise Drifted(_by_somebody(change.target), hint=_HINT)
         if await _written(hands, shown):
             return
         await asyncio.sleep(_PAUSE_SECONDS)
-    raise _drifted(change.target)
+    raise Drifted(_by_somebody(change.target), hint=_HINT)
 
 
 def _as_stored(shown: ObjectPreview, undo: Undo) -> bool:
@@ -149,7 +168,7 @@ async def _take_back_one(hands: Hands, change: Change, undo: Undo) -> None:
         if where is Standing.AFTER:
             return
         if where is Standing.NEITHER:
-            raise _drifted(change.target)
+            raise Drifted(_by_somebody(change.target), hint=_HINT)
         version = str(((live or {}).get("metadata") or {}).get("resourceVersion") or "")
         try:
             await hands.actuator.change(change, hands.purpose, resource_version=version, force=True)
@@ -157,11 +176,8 @@ async def _take_back_one(hands: Hands, change: Change, undo: Undo) -> None:
             await asyncio.sleep(_PAUSE_SECONDS)
         else:
             return
-    raise _drifted(change.target)
+    raise Drifted(_by_somebody(change.target), hint=_HINT)
 
 
-def _drifted(ref: ObjectRef) -> Drifted:
-    return Drifted(
-        f"{ref} was changed by somebody else meanwhile; nothing is written",
-        hint="Look at it, then run aegis fix again.",
-    )
+def _by_somebody(ref: ObjectRef) -> str:
+    return f"{ref} was changed by somebody else meanwhile; nothing is written"

@@ -79,9 +79,18 @@ def approve(proposal: Proposal, *, by: str, at: datetime) -> Approval:
     Raises:
         ApprovalExpired: if it comes too late.
     """
-    if at >= proposal.expires_at:
-        raise ApprovalExpired(proposal.expires_at)
+    require_time(proposal, at)
     return Approval(digest=proposal.digest, by=by, at=at, expires_at=proposal.expires_at, nonce=proposal.nonce)
+
+
+def require_time(proposal: Proposal, now: datetime) -> None:
+    """The question still stands.
+
+    Raises:
+        ApprovalExpired: if its time is over.
+    """
+    if now >= proposal.expires_at:
+        raise ApprovalExpired(proposal.expires_at)
 
 
 def check(approval: Approval, proposal: Proposal, *, now: datetime) -> None:

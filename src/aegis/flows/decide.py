@@ -28,6 +28,7 @@ from aegis.flows.events import (
     Event,
     Expired,
     FixChosen,
+    HalfApplied,
     HandedOff,
     RolledBack,
     ShadowReserved,
@@ -139,6 +140,7 @@ _WHEN: dict[type, frozenset[Phase]] = {
     Expired: frozenset({Phase.AWAITING_APPROVAL, Phase.APPLYING_FIX}),
     UndoPrepared: frozenset({Phase.AWAITING_APPROVAL}),
     Applied: frozenset({Phase.APPLYING_FIX}),
+    HalfApplied: frozenset({Phase.APPLYING_FIX}),
     Watched: frozenset({Phase.MONITORING}),
     RolledBack: frozenset({Phase.MONITORING}),
     HandedOff: frozenset({Phase.AWAITING_APPROVAL}),
@@ -163,12 +165,8 @@ def _news(incident: Incident, event: Event) -> dict[str, Any]:
             return _while_analyzing(incident, event)
         case Asked() | Approved() | Declined() | Expired() | UndoPrepared() | HandedOff():
             return _while_awaiting(event)
-        case Applied(at=at):
-            return {"phase": Phase.MONITORING, "applied_at": at}
-        case Watched(aftermath=aftermath, message=message):
-            return _after_watch(aftermath, message)
-        case RolledBack():
-            return {"phase": Phase.FAILED, "reason": Reason.ROLLED_BACK.value, "rolled_back": True}
+        case Applied() | HalfApplied() | Watched() | RolledBack():
+            return _once_applied(event)
         case Stopped(reason=reason, message=message):
             return {"phase": Phase.FAILED, "reason": reason, "message": message}
 
@@ -232,6 +230,18 @@ def _while_awaiting(event: Asked | Approved | Declined | Expired | UndoPrepared 
             return {"phase": Phase.APPLYING_FIX, "undo": undo, "baseline": baseline}
         case HandedOff(handoff=handoff):
             return {"phase": Phase.RESOLVED, "reason": Reason.HANDED_OFF.value, "handoff": handoff}
+
+
+def _once_applied(event: Applied | HalfApplied | Watched | RolledBack) -> dict[str, Any]:
+    match event:
+        case Applied(at=at):
+            return {"phase": Phase.MONITORING, "applied_at": at}
+        case HalfApplied(message=message):
+            return {"phase": Phase.MONITORING, "rolling_back": True, "message": message}
+        case Watched(aftermath=aftermath, message=message):
+            return _after_watch(aftermath, message)
+        case RolledBack():
+            return {"phase": Phase.FAILED, "reason": Reason.ROLLED_BACK.value, "rolled_back": True}
 
 
 def _after_watch(aftermath: Aftermath, message: str) -> dict[str, Any]:

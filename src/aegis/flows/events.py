@@ -101,6 +101,13 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HalfApplied:
+    """Of several changes some were made and one was refused: what was made must go back."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """The watch after the change is over."""
 
@@ -141,6 +148,7 @@ Event = (
     | Expired
     | UndoPrepared
     | Applied
+    | HalfApplied
     | Watched
     | RolledBack
     | HandedOff

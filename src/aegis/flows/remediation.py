@@ -1,0 +1,161 @@
+"""One remediation, driven to its end: decide, do, note, store, and again.
+
+`decide` is pure, the steps do, and this loop is all that joins them. An incident that another process left half-way
+goes on from what was stored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from aegis.errors import Refused, UsageError
+from aegis.flows import deliver, explain
+from aegis.flows.decide import Intent, Reason, Step, advance, first_after_crash, next_step
+from aegis.flows.events import Begun, Declined, Event
+from aegis.flows.tools import Tools
+from aegis.model.changes import Change, ChangeSet, Fix, Risk
+from aegis.model.drift import spec_hash
+from aegis.model.incident import Incident, Phase
+from aegis.model.refs import JsonObject, ObjectRef
+
+Perform = Callable[[Tools, Incident], Awaitable[Event | None]]
+
+_UNTOUCHED = frozenset({Phase.DETECTED, Phase.ANALYZING, Phase.AWAITING_APPROVAL})
+"""Production was not touched: such an incident may be given up for another."""
+
+
+async def _begin(_tools: Tools, _incident: Incident) -> Event:
+    return Begun()
+
+
+_PERFORM: dict[Step, Perform] = {
+    Step.BEGIN: _begin,
+    Step.ANALYZE: explain.analyze,
+    Step.CHOOSE_FIX: explain.choose_fix,
+    Step.SWEEP: explain.sweep,
+    Step.RESERVE_SHADOW: explain.reserve_shadow,
+    Step.TRY: explain.try_fix,
+    Step.PREPARE_QUESTION: deliver.prepare_question,
+    Step.ASK_APPROVAL: deliver.ask_approval,
+    Step.PREPARE_UNDO: deliver.prepare_undo,
+    Step.APPLY: deliver.apply,
+    Step.WATCH: deliver.watch_production,
+    Step.ROLL_BACK: deliver.roll_back,
+    Step.HAND_OFF: deliver.hand_off,
+}
+
+
+async def open_incident(tools: Tools, target: ObjectRef, given: Fix | None = None) -> Incident:
+    """A new incident about the target, or the one that is half done; one that asks for another fix is given up.
+
+    Args:
+        tools: what to act with.
+        target: what was reported.
+        given: a fix that a person brought.
+    """
+    for found in await tools.incidents.list(target=target, open_only=True):
+        if found.phase not in _UNTOUCHED or await _goes_on(tools, found, given):
+            tools.progress("taking up again", incident=found.id, phase=found.phase.value)
+            return found
+        await _give_up(tools, found)
+    incident = Incident(
+        id=f"inc-{secrets.token_hex(5)}",
+        cluster_uid=tools.cluster.uid,
+        target=target,
+        opened_at=tools.now(),
+        fix=given,
+        given=given is not None,
+    )
+    return await _store(tools, incident, "opened", {"given": given is not None})
+
+
+async def run(tools: Tools, incident: Incident) -> Incident:
+    """Step by step to the end, or to where only a person can go on.
+
+    Raises:
+        Conflict: if another process moved the incident on meanwhile.
+    """
+    intent = Intent(emit=tools.emit is not None)
+    step = first_after_crash(incident) or next_step(incident, intent)
+    while step is not None:
+        tools.checkpoint(f"{step}: before")
+        event = await _PERFORM[step](tools, incident)
+        tools.checkpoint(f"{step}: done")
+        if event is None:
+            return incident
+        incident = await _store(tools, advance(incident, event), step.value, {"event": type(event).__name__})
+        tools.checkpoint(f"{step}: stored")
+        step = next_step(incident, intent)
+    return incident
+
+
+async def reject(tools: Tools, incident: Incident, why: str) -> Incident:
+    """A person's No.
+
+    Raises:
+        Refused: if production was touched already, or it is over.
+    """
+    if incident.phase not in _UNTOUCHED:
+        raise Refused(f"{incident.id} is {incident.phase}: there is nothing to reject any more")
+    if first_after_crash(incident):
+        await tools.sweep(incident.shadow_id)
+    return await _store(tools, advance(incident, Declined(by=tools.user.name, why=why)), "reject", {"why": why})
+
+
+async def given_fix(tools: Tools, changes: Sequence[Change]) -> Fix:
+    """The fix that a person brought, bound to what its first object holds now.
+
+    Raises:
+        NotFound: if the object is not there.
+        UsageError: if there is no change, or two of one object.
+    """
+    targets = [change.target for change in changes]
+    if not targets or len(set(targets)) < len(targets):
+        raise UsageError("the changes must name at least one object, and each object once")
+    live = await tools.reader.get(targets[0])
+    metadata = live.get("metadata") or {}
+    change_set = ChangeSet(
+        target=targets[0],
+        target_uid=str(metadata.get("uid") or ""),
+        base_generation=int(metadata.get("generation") or 0),
+        spec_hash=spec_hash(live),
+        changes=tuple(changes),
+    )
+    return Fix(id="given", summary=f"the given change of {targets[0]}", change_set=change_set, risk=Risk.MEDIUM)
+
+
+async def _goes_on(tools: Tools, found: Incident, given: Fix | None) -> bool:
+    """Whether the half-done incident is what is asked for now, and its object is still what it was."""
+    if found.asked_at is not None and tools.now() >= found.asked_at + tools.policy.approval:
+        return False
+    if found.given != (given is not None) or (tools.fix_id and found.fix and found.fix.id != tools.fix_id):
+        return False
+    if found.fix is None or found.fix.change_set is None:
+        return found.diagnosis is None
+    live = await tools.reader.find(found.fix.change_set.target)
+    if live is None or spec_hash(live) != found.fix.change_set.spec_hash:
+        return False
+    same = given is None or given.change_set is None or given.change_set.digest == found.fix.change_set.digest
+    return bool(same)
+
+
+async def _give_up(tools: Tools, found: Incident) -> None:
+    if first_after_crash(found):
+        await tools.sweep(found.shadow_id)
+    event = Declined(by=tools.user.name, why=Reason.SUPERSEDED)
+    await _store(tools, advance(found, event), "supersede", {})
+
+
+async def _store(tools: Tools, incident: Incident, action: str, detail: JsonObject) -> Incident:
+    record = await tools.audit.append(
+        actor=tools.user.name,
+        action=f"remediation.{action}",
+        outcome="noted",
+        incident=incident.id,
+        subject=str(incident.target),
+        detail={**detail, "phase": incident.phase.value, "reason": incident.reason},
+    )
+    first = incident.audit_first or record.sequence
+    return await tools.incidents.save(replace(incident, audit_first=first, audit_last=record.sequence))
