@@ -140,9 +140,9 @@ _SPECIAL: Mapping[str, Callable[[Object], Cost]] = {
 
 
 def _in_scope(spec: Mapping[str, Any], resource: str, obj: Object) -> bool:
+    terms = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
     wanted = [(name, "Exists", frozenset[str]()) for name in spec.get("scopes") or ()]
-    for term in (spec.get("scopeSelector") or {}).get("matchExpressions") or ():
-        wanted.append((term["scopeName"], term["operator"], frozenset(term.get("values") or ())))
+    wanted += [(t["scopeName"], t["operator"], frozenset(t.get("values") or ())) for t in terms]
     if not wanted:
         return True
     return resource == "pods" and all(_meets(obj["spec"], *term) for term in wanted)

@@ -20,6 +20,7 @@ from aegis.errors import Refused, Unavailable
 from aegis.localcluster.options import ClusterInfo
 
 _LOCK, _INFO, _KUBECONFIG, _LOG, _STDERR, _PODS = "lock", "cluster.json", "kubeconfig", "cluster.log", "stderr", "pods"
+_PRIVATE = 0o700
 _PAUSE = 0.02
 _PROBE = 0.5
 """Seconds for which a new holder tries: somebody's look at the lock holds it for an instant."""
@@ -59,14 +60,14 @@ class StateFolder:
             Unavailable: it cannot be made.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             found = self.path.stat()
         except OSError as error:
             raise Unavailable(f"the state folder {self.path} cannot be made: {error.strerror}") from error
         if found.st_uid != os.geteuid():
             raise Refused(f"the state folder {self.path} belongs to another user", hint="choose another with --state")
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            self.path.chmod(0o700)
+        if stat.S_IMODE(found.st_mode) != _PRIVATE:
+            self.path.chmod(_PRIVATE)
 
     @contextmanager
     def held(self) -> Iterator[None]:
