@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Protocol
 
 from aegis.diagnosis.graph import EventNode, Graph, Key, LogNode, Node
 from aegis.diagnosis.workload import ContainerView, container_views, controller_of
@@ -156,17 +157,22 @@ class Case:
         return self.subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosisRule(Protocol):
+    """One failure mode; a file of `aegis.diagnosis.rules` ends in one."""
+
+    name: str
+    """The id of the failure mode."""
+    troubles: frozenset[Trouble]
+    """The symptoms that it may explain."""
+    examine: Callable[[Case, Symptom], Iterable[Hypothesis]]
+    """Looks at one of them; answers with nothing where it does not apply."""
+
+
+@dataclass(kw_only=True)
 class Rule:
-    """One failure mode.
+    """A failure mode made of a function."""
 
-    Attributes:
-        cause: its id.
-        troubles: the symptoms that it may explain.
-        examine: looks at one of them; answers with nothing where it does not apply.
-    """
-
-    cause: str
+    name: str
     troubles: frozenset[Trouble]
     examine: Callable[[Case, Symptom], Iterable[Hypothesis]]
 
@@ -174,9 +180,9 @@ class Rule:
 Hypotheses = Iterator[Hypothesis]
 
 
-def rule(cause: str, examine: Callable[[Case, Symptom], Iterable[Hypothesis]], *troubles: Trouble) -> Rule:
+def rule(name: str, examine: Callable[[Case, Symptom], Iterable[Hypothesis]], *troubles: Trouble) -> Rule:
     """The rule for a failure mode: what it looks at, and how."""
-    return Rule(cause=cause, troubles=frozenset(troubles), examine=examine)
+    return Rule(name=name, troubles=frozenset(troubles), examine=examine)
 
 
 def cite(source: Node | EventNode | LogNode, *lines: str) -> Citation:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from aegis.diagnosis.case import Case, Hypothesis, Rule, Symptom
+from aegis.diagnosis.case import Case, DiagnosisRule, Hypothesis, Symptom
 from aegis.diagnosis.graph import Graph, Key, Node
 from aegis.diagnosis.symptoms import pod_symptoms, workload_symptoms
 from aegis.diagnosis.workload import pods_of, top_owner
@@ -60,7 +60,7 @@ class Investigator:
         as_of: the newest time that the evidence knows.
     """
 
-    def __init__(self, graph: Graph, rules: Sequence[Rule], as_of: datetime) -> None:
+    def __init__(self, graph: Graph, rules: Sequence[DiagnosisRule], as_of: datetime) -> None:
         self.graph = graph
         self._rules = rules
         self._as_of = as_of

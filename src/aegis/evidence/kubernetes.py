@@ -68,9 +68,7 @@ class _Reading:
     listed: set[tuple[str, str]] = field(default_factory=set)
     asked: set[tuple[str, str]] = field(default_factory=set)
 
-    async def guarded[Result](
-        self, about: ObjectRef, doing: str, work: Callable[[], Awaitable[Result]]
-    ) -> Result | None:
+    async def guarded(self, about: ObjectRef, doing: str, work: Callable[[], Awaitable[_Result]]) -> _Result | None:
         """The result of a read, or None and a note."""
         async with self.gate:
             try:
