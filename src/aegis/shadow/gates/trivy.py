@@ -1,0 +1,27 @@
+"""Not part of this release: vulnerabilities of images by trivy. It stands in every verdict as not run, which is not passed."""
+
+from __future__ import annotations
+
+from aegis.model.verdict import GateResult, Outcome
+from aegis.shadow.trial import Stage, Trial
+
+
+class Trivy:
+    """Says that it was not run."""
+
+    name = "trivy"
+    required = False
+    stage = Stage.ABSENT
+    weight = 0
+
+    async def judge(self, trial: Trial) -> GateResult:  # noqa: ARG002 - a gate is given the trial
+        """Always SKIPPED, with the reason."""
+        return GateResult(
+            gate=self.name,
+            outcome=Outcome.SKIPPED,
+            required=False,
+            reason="not part of this release: vulnerabilities of images by trivy",
+        )
+
+
+PLUGIN = Trivy()
