@@ -1,0 +1,217 @@
+"""Every setting: its type, its default, its meaning. The page of settings and `aegis config` are made from this."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+
+def _words(value: Any) -> Any:
+    """A list as an environment variable writes it: `a,b` or a JSON array."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Priority = Literal["DEBUG", "INFORMATIONAL", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"]
+Severity = Literal["UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _priority(value: Any) -> Any:
+    """Falco writes Informational, and calls it `info` too."""
+    upper = _upper(value)
+    return {"INFO": "INFORMATIONAL"}.get(upper, upper) if isinstance(upper, str) else upper
+
+
+class Section(BaseModel):
+    """A group of settings, which never change once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+
+
+class Kubernetes(Section):
+    """Which cluster."""
+
+    context: str = Field(default="", description="Context of the kubeconfig; empty: the current one.")
+    kubeconfig: Path | None = Field(default=None, description="A kubeconfig; unset: as kubectl finds it.")
+    api_timeout: float = Field(default=30.0, gt=0, le=600, description="Seconds that one request may take.")
+
+
+class Shadow(Section):
+    """Where a fix is tried."""
+
+    namespace_prefix: str = Field(
+        default="aegis-shadow-",
+        pattern=r"^aegis-shadow-([a-z0-9]([a-z0-9-]{0,15}))?$",
+        description="How the names of shadow namespaces begin.",
+    )
+    trials: int = Field(default=5, ge=1, le=50, description="Pods of each arm of a trial.")
+    max_concurrent: int = Field(default=3, ge=1, le=50, description="Trials that run at once in a cluster.")
+    ttl_minutes: float = Field(
+        default=120.0, gt=0, le=1440, description="After so many minutes a shadow is swept, whatever happens."
+    )
+    ready_seconds: float = Field(
+        default=600.0, gt=0, le=7200, description="How long a trial's pods may take to become ready."
+    )
+    isolation_seconds: float = Field(
+        default=60.0, gt=0, le=600, description="How long the probes of a shadow's isolation may take."
+    )
+    secrets: Literal["synthetic", "copy"] = Field(
+        default="synthetic",
+        description="Secrets in a shadow: fakes of the same shape, or copies of those in secrets_allowed.",
+    )
+    secrets_allowed: Words = Field(default=(), description="Secrets that may be copied, as NAMESPACE/NAME.")
+    egress_allowed: Words = Field(default=(), description="CIDRs that a shadow may reach.")
+
+
+class Verification(Section):
+    """When a fix counts as good."""
+
+    crashes: int = Field(
+        default=7, ge=5, le=100, description="Crashes of the broken arm to wait for, while the fixed arm has none."
+    )
+    min_seconds: float = Field(
+        default=180.0, ge=1, le=7200, description="The shortest time that both arms are watched."
+    )
+    max_seconds: float = Field(default=1800.0, ge=1, le=14400, description="The longest.")
+    stable_seconds: float = Field(
+        default=120.0, ge=1, le=7200, description="How long the fixed arm must stay good at the end."
+    )
+
+    @field_validator("max_seconds")
+    @classmethod
+    def _not_shorter(cls, value: float, info: Any) -> float:
+        if value < info.data.get("min_seconds", 0):
+            raise ValueError("shorter than verification.min_seconds")
+        return value
+
+
+class Approval(Section):
+    """The question to a person."""
+
+    timeout_minutes: float = Field(
+        default=15.0, gt=0, le=1440, description="Minutes until an unanswered question is a No."
+    )
+
+
+class Monitoring(Section):
+    """After a fix was applied."""
+
+    post_fix_seconds: float = Field(default=300.0, gt=0, le=86400, description="How long production is watched.")
+
+
+class Safety(Section):
+    """What AEGIS never does, or not now."""
+
+    protected_namespaces: Words = Field(
+        default=("kube-system", "kube-public", "kube-node-lease", "falco", "aegis-system"),
+        description="Namespaces that no fix touches.",
+    )
+    writes_per_hour: int = Field(
+        default=3, ge=0, le=1000, description="Remediations that may write to production within an hour."
+    )
+    freeze_windows: Words = Field(
+        default=(), description="When production is left alone, as `Fri 16:00 - Mon 08:00 Europe/Berlin`."
+    )
+
+    @field_validator("freeze_windows")
+    @classmethod
+    def _are_windows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from aegis.actuator.freeze import FreezeWindow
+
+        for text in value:
+            FreezeWindow.parse(text)
+        return value
+
+
+class Security(Section):
+    """The scanners."""
+
+    podsecurity_enabled: bool = Field(default=True, description="Check against the Pod Security Standards.")
+    podsecurity_level: Literal["baseline", "restricted"] = Field(
+        default="baseline", description="The level that a fix must keep."
+    )
+    trivy_enabled: bool = Field(default=True, description="Scan images with Trivy.")
+    trivy_severity: Words = Field(default=("HIGH", "CRITICAL"), description="Severities of Trivy that count.")
+    kubesec_enabled: bool = Field(default=True, description="Score manifests with Kubesec.")
+    kubesec_min_score: int = Field(default=0, description="The lowest score that passes.")
+    semgrep_enabled: bool = Field(default=True, description="Scan manifests with Semgrep.")
+    zap_enabled: bool = Field(default=True, description="Scan HTTP services with ZAP.")
+    zap_api_url: str = Field(default="", description="A ZAP daemon; empty: ZAP is run for each scan.")
+    falco_enabled: bool = Field(default=True, description="Let Falco's alerts veto a trial.")
+    falco_namespace: str = Field(default="", description="Falco's namespace; empty: it is looked for.")
+    falco_label_selector: str = Field(default="", description="Labels of Falco's pods; empty: they are looked for.")
+    falco_severity_threshold: Annotated[Priority, BeforeValidator(_priority)] = Field(
+        default="WARNING", description="The lowest priority that vetoes."
+    )
+    fail_on: Annotated[Severity, BeforeValidator(_upper)] = Field(
+        default="HIGH", description="The lowest severity that fails `aegis scan`."
+    )
+
+
+class Prometheus(Section):
+    """Metrics of workloads."""
+
+    url: str = Field(default="", description="Prometheus; empty: none is asked.")
+    token: SecretStr | None = Field(default=None, description="A bearer token for it.")
+    timeout_seconds: float = Field(default=10.0, gt=0, le=300, description="Seconds that a query may take.")
+
+
+class Grafana(Section):
+    """Links for people."""
+
+    url: str = Field(default="", description="Grafana; empty: no links are shown.")
+    pod_dashboard_uid: str = Field(default="pod-dashboard", description="Dashboard of a pod.")
+    deployment_dashboard_uid: str = Field(default="deployment-dashboard", description="Dashboard of a Deployment.")
+
+
+class Observability(Section):
+    """What AEGIS says about itself."""
+
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", description="The lowest level that is logged."
+    )
+    log_format: Literal["json", "text"] = Field(default="text", description="How logs are written.")
+
+
+class State(Section):
+    """Where AEGIS keeps what it must remember."""
+
+    folder: Path = Field(default=Path(), description="Incidents, audit log, mode; $XDG_STATE_HOME/aegis.")
+
+
+class Settings(Section):
+    """All settings."""
+
+    kubernetes: Kubernetes = Kubernetes()
+    shadow: Shadow = Shadow()
+    verification: Verification = Verification()
+    approval: Approval = Approval()
+    monitoring: Monitoring = Monitoring()
+    safety: Safety = Safety()
+    security: Security = Security()
+    prometheus: Prometheus = Prometheus()
+    grafana: Grafana = Grafana()
+    observability: Observability = Observability()
+    state: State = State()
+
+
+def keys() -> dict[str, str]:
+    """Every dotted key with its description."""
+    found: dict[str, str] = {}
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type)  # noqa: S101  (Settings has sections only)
+        assert issubclass(model, Section)  # noqa: S101
+        found |= {f"{section}.{name}": inner.description or "" for name, inner in model.model_fields.items()}
+    return found
