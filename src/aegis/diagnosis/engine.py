@@ -39,7 +39,7 @@ def diagnose(evidence: Sequence[Evidence], target: ObjectRef | None, *, now: dat
     node = _find(graph, target)
     if node is None:
         return undecided(target, f"The evidence does not hold {target}, nor anything that belongs to it.")
-    findings = investigator.explain(investigator.case(node))
+    findings = investigator.explain(investigator.case(node)) or _in_front(investigator, node)
     return _diagnosis(graph, target if target.api_version else node.ref, node, findings)
 
 
@@ -71,6 +71,20 @@ def _diagnosis(graph: Graph, target: ObjectRef, node: Node, findings: list[Findi
         if finding.best and (other.cause, other.root) != (first.cause, first.root):
             also.setdefault((other.cause, other.root), other)
     return replace(first, also=tuple(also.values()))
+
+
+def _in_front(investigator: Investigator, node: Node) -> list[Finding]:
+    """What is wrong with Services that should lead to a workload which itself is well."""
+    if node.ref.kind not in WORKLOADS:
+        return []
+    owner = top_owner(investigator.graph, node)
+    found: list[Finding] = []
+    for service in investigator.graph.of_kind("Service", node.ref.namespace):
+        for finding in investigator.explain(investigator.case(service)):
+            links = finding.best.chain if finding.best else ()
+            if any(key_of(link.ref) == owner.key for link in links):
+                found.append(finding)
+    return found
 
 
 def _find(graph: Graph, target: ObjectRef) -> Node | None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from aegis.diagnosis.case import Case, DiagnosisRule, Hypothesis, Symptom
 from aegis.diagnosis.graph import Graph, Key, Node
+from aegis.diagnosis.services import service_symptoms
 from aegis.diagnosis.symptoms import pod_symptoms, workload_symptoms
 from aegis.diagnosis.workload import pods_of, top_owner
 from aegis.model.diagnosis import Alternative, Confidence, Link
@@ -74,6 +75,8 @@ class Investigator:
             found = pod_symptoms(self.graph, node, self._as_of)
             return replace(case, symptoms=found) if found else case
         case = Case(graph=self.graph, subject=subject, pods=pods_of(self.graph, subject), as_of=self._as_of)
+        if node.ref.kind == "Service":
+            return replace(case, symptoms=tuple(service_symptoms(self.graph, node)))
         return replace(case, symptoms=workload_symptoms(case))
 
     def explain(self, case: Case, *, trail: tuple[Key, ...] = ()) -> list[Finding]:

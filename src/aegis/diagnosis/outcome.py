@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonpatch
 
-from aegis.kube.merge_schema import list_rule
+from aegis.kube.merge_schema import is_atomic_map, list_rule
 from aegis.model.changes import Apply, JsonPatch
 from aegis.model.refs import Json, JsonObject
 
@@ -50,6 +50,8 @@ def pointer_words(pointer: str) -> tuple[str, ...]:
 
 def _merged(kind: str, path: tuple[str, ...], old: Any, new: Any) -> Any:
     if isinstance(new, Mapping):
+        if path and is_atomic_map(kind, path):
+            return new
         base = dict(old) if isinstance(old, Mapping) else {}
         for key, value in new.items():
             base[key] = _merged(kind, (*path, key), base.get(key), value)
