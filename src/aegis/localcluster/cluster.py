@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from aegis.errors import Unavailable
 from aegis.localcluster.api import ClusterApi, Pace
 from aegis.localcluster.apiserver.http.pages import version_info
 from aegis.localcluster.apiserver.kubeconfig import kubeconfig, write_kubeconfig
@@ -74,7 +75,11 @@ class LocalCluster:
         self._progress("starting the API server")
         version, pace = version_info()["gitVersion"], Pace(scale=self.options.time_scale)
         authority = self._server.authority.certificate
-        url = await self._server.start(port=self.options.port)
+        try:
+            url = await self._server.start(port=self.options.port)
+        except OSError as error:
+            why = f"the API server cannot listen on port {self.options.port}: {error.strerror}"
+            raise Unavailable(why, hint="choose another port") from error
         self._stack.push_async_callback(self._server.stop)
         create_nodes(self.api, self.options, version)
         self._progress("starting the controllers and the scheduler")

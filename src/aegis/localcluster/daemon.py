@@ -29,6 +29,9 @@ Progress = Callable[[str], None]
 _PAUSE = 0.02
 _LAST_WORDS = 2000
 
+_started: dict[int, subprocess.Popen[bytes]] = {}
+"""The clusters that this very process started: it has to reap them when they end."""
+
 
 def up(options: ClusterOptions, *, progress: Progress = lambda _: None, timeout: float = 60.0) -> ClusterInfo:
     """Start a cluster in the background, or find the one that runs in this state folder already.
@@ -48,12 +51,15 @@ def up(options: ClusterOptions, *, progress: Progress = lambda _: None, timeout:
     if folder.holder() is not None:
         return _await_other(folder, deadline)
     process, reports = _spawn(options, folder)
+    _started[process.pid] = process
     try:
         with reports:
             return _await_ready(process, reports, folder, deadline=deadline, progress=progress)
     except BaseException:
-        _end(process.pid, group=True)
+        _signal(process.pid, signal.SIGKILL)
         raise
+    finally:
+        _reap()
 
 
 def down(state: Path, *, timeout: float = 30.0) -> bool:
@@ -169,20 +175,29 @@ def _last_words(folder: StateFolder) -> str:
 
 
 def _gone(folder: StateFolder, pid: int, timeout: float) -> bool:
+    """Wait until the process holds the folder no more, and is no more."""
     end = time.monotonic() + timeout
-    while folder.holder() == pid:
+    while folder.holder() == pid or _exists(pid):
         if time.monotonic() >= end:
             return False
         time.sleep(_PAUSE)
     return True
 
 
-def _end(pid: int, *, group: bool) -> None:
+def _exists(pid: int) -> bool:
+    _reap()
     try:
-        os.killpg(pid, signal.SIGKILL) if group else os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        return
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _reap() -> None:
+    """Take note of those that ended."""
+    for pid, process in list(_started.items()):
+        if process.poll() is not None:
+            del _started[pid]
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from aegis.kube.quantity import parse_quantity
+
 Isolation = Literal["namespaces", "processes"]
 """How pods are kept apart: in kernel namespaces of their own, or (where those are refused) as plain processes."""
 
@@ -42,6 +44,11 @@ class ClusterOptions:
             raise ValueError(f"a local cluster has 1 to 50 nodes, not {self.nodes}")
         if not 0.1 <= self.time_scale <= 1000:  # noqa: PLR2004 - beyond it, one second of clock resolution is an hour
             raise ValueError(f"the time scale goes from 0.1 to 1000, not {self.time_scale:g}")
+        if not 0 <= self.port <= 65535:  # noqa: PLR2004 - the ports of TCP
+            raise ValueError(f"{self.port} is no port")
+        for quantity in (self.cpu, self.memory):
+            if parse_quantity(quantity) <= 0:
+                raise ValueError(f"a node cannot offer {quantity}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

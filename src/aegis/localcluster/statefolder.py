@@ -1,7 +1,8 @@
 """The folder of a local cluster: who may read it, which process holds it, what that process says of itself.
 
-The holder keeps an exclusive record lock on the file `lock` and writes its process id there. The kernel drops the lock
-when the process ends, however it ends: so a lock that is held is a cluster that lives, and a stale id misleads nobody.
+The holder keeps an exclusive record lock on the file `aegis-local.lock` and writes its process id there. The
+kernel drops the lock when the process ends, however it ends: so a lock that is held is a cluster that lives, and a
+stale id misleads nobody. The same file marks the folder as ours: nothing is written or removed in another.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 from aegis.errors import Refused, Unavailable
 from aegis.localcluster.options import ClusterInfo
 
-_LOCK, _INFO, _KUBECONFIG, _LOG, _STDERR, _PODS = "lock", "cluster.json", "kubeconfig", "cluster.log", "stderr", "pods"
+_LOCK, _INFO, _KUBECONFIG, _PODS = "aegis-local.lock", "cluster.json", "kubeconfig", "pods"
+_LOG, _STDERR = "cluster.log", "cluster.err"
 _PRIVATE = 0o700
 _PAUSE = 0.02
 _PROBE = 0.5
@@ -56,7 +58,7 @@ class StateFolder:
         """Make the folder, for its owner alone.
 
         Raises:
-            Refused: it belongs to somebody else.
+            Refused: it belongs to somebody else, or holds something else.
             Unavailable: it cannot be made.
         """
         try:
@@ -66,6 +68,9 @@ class StateFolder:
             raise Unavailable(f"the state folder {self.path} cannot be made: {error.strerror}") from error
         if found.st_uid != os.geteuid():
             raise Refused(f"the state folder {self.path} belongs to another user", hint="choose another with --state")
+        if not self._is_ours() and any(self.path.iterdir()):
+            raise Refused(f"{self.path} holds other files", hint="choose an empty or a new folder as state folder")
+        (self.path / _LOCK).touch(mode=0o600)
         if stat.S_IMODE(found.st_mode) != _PRIVATE:
             self.path.chmod(_PRIVATE)
 
@@ -86,14 +91,23 @@ class StateFolder:
 
     def holder(self) -> int | None:
         """The process that holds the folder, or None."""
+        end = time.monotonic() + _PROBE
+        while True:
+            held, pid = self._look()
+            if not held or pid is not None or time.monotonic() >= end:
+                return pid
+            time.sleep(_PAUSE)  # it has just taken the lock, and is about to write
+
+    def _look(self) -> tuple[bool, int | None]:
+        """Whether the lock is held, and what stands in it then."""
         try:
             with (self.path / _LOCK).open(encoding="ascii") as file:
                 if _locked(file.fileno(), fcntl.LOCK_SH, within=0):
-                    return None
+                    return False, None
                 text = file.read().strip()
         except FileNotFoundError:
-            return None
-        return int(text) if text.isdecimal() else None
+            return False, None
+        return True, int(text) if text.isdecimal() else None
 
     def publish(self, info: ClusterInfo) -> None:
         """Say that the cluster is ready."""
@@ -120,11 +134,16 @@ class StateFolder:
 
     def remove(self) -> None:
         """Remove the cluster's files, and the folder unless somebody put other files there."""
+        if not self._is_ours():
+            return
         self.clear()
         for path in [*self.path.glob(f"{_LOG}*"), self.stderr, self.path / _LOCK]:
             path.unlink(missing_ok=True)
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def _is_ours(self) -> bool:
+        return (self.path / _LOCK).is_file()
 
 
 def _locked(descriptor: int, kind: int, *, within: float) -> bool:
