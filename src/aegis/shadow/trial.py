@@ -121,6 +121,7 @@ class Trial:
         rules: the thresholds.
         pair: both arms' counts, as last seen.
         manifests: the tried and changed objects of each arm, as the server holds them.
+        tried: the pods of each arm that are tried, as last seen.
         security: set by the gate that compares.
     """
 
@@ -132,6 +133,7 @@ class Trial:
     rules: Rules
     pair: Pair
     manifests: dict[str, list[JsonObject]] = field(default_factory=dict)
+    tried: dict[str, tuple[Json, ...]] = field(default_factory=dict)
     security: SecurityComparison | None = None
 
 
@@ -336,6 +338,7 @@ class _Run:
         while True:
             self._watched.changed.clear()
             self._trial.pair = self._watched.pair()
+            self._trial.tried = {name: arm.pods for name, arm in self._watched.arms.items()}
             results = [await gate.judge(self._trial) for gate in gates]
             lost = any(_decided(result) and result.outcome in {Outcome.FAILED, Outcome.ERRORED} for result in results)
             if lost or all(_decided(result) for result in results):
