@@ -22,13 +22,13 @@ class CustomType:
         schema: the structural schema (openAPIV3Schema).
         columns: additionalPrinterColumns, or an empty tuple.
         scale: the `scale` subresource's paths, or None.
-        conversions: apiVersions of the same kind in which its objects may have been written.
+        selectable: the dotted paths of selectableFields.
     """
 
     schema: Mapping[str, Any]
     columns: tuple[Mapping[str, Any], ...] = ()
     scale: Mapping[str, Any] | None = None
-    conversions: frozenset[str] = frozenset()
+    selectable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

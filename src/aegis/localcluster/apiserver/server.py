@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
+import ssl
+
+from aiohttp import web
+
 from aegis.localcluster.api import ClusterApi, LogSource
+from aegis.localcluster.apiserver.access import AccessControl
 from aegis.localcluster.apiserver.admission import Gate
+from aegis.localcluster.apiserver.authn import Authenticator
+from aegis.localcluster.apiserver.bootstrap import bootstrap
+from aegis.localcluster.apiserver.core import Core
 from aegis.localcluster.apiserver.deleting import Deleter
 from aegis.localcluster.apiserver.door import Door
+from aegis.localcluster.apiserver.http.app import application
 from aegis.localcluster.apiserver.registry import Registry
 from aegis.localcluster.apiserver.store import Store
+from aegis.localcluster.apiserver.tls import Authority, KeyPair, server_context
 from aegis.localcluster.apiserver.writing import Writer
 
-_FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_SHUTDOWN_SECONDS = 0.5
 
 
 class ApiServer:
@@ -18,14 +29,60 @@ class ApiServer:
 
     Attributes:
         api: the door for the parts that run in the same process.
-        log_source: where container output is read; set before the first request for logs.
+        authority: the cluster's own certificate authority.
+        log_source: where container output is read; may be set at any time.
     """
 
     def __init__(self, *, log_source: LogSource | None = None) -> None:
         self.log_source = log_source
-        self._store, self._registry = Store(), Registry()
-        gate = Gate(self._store, self._registry)
-        writer, deleter = Writer(self._store, self._registry, gate), Deleter(self._store)
-        self.api: ClusterApi = Door(self._store, self._registry, writer, deleter)
-        for name in _FIRST_NAMESPACES:
-            self.api.create("namespaces", {"metadata": {"name": name}}, manager="kube-apiserver")
+        self.authority = Authority()
+        store, registry = Store(), Registry()
+        writer, deleter = Writer(store, registry, Gate(store, registry)), Deleter(store)
+        self.api: ClusterApi = Door(store, registry, writer, deleter)
+        self._core = Core(
+            store=store,
+            registry=registry,
+            writer=writer,
+            deleter=deleter,
+            authenticator=Authenticator(store),
+            access=AccessControl(store),
+            log_source=lambda: self.log_source,
+        )
+        self._runner: web.AppRunner | None = None
+        bootstrap(self.api)
+
+    @property
+    def admin_token(self) -> str:
+        """A bearer token that may do everything."""
+        return self._core.authenticator.admin_token
+
+    def admin_certificate(self) -> KeyPair:
+        """A fresh client certificate that may do everything."""
+        return self.authority.client("kubernetes-admin", ["system:masters"])
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None) -> str:
+        """Listen, over TLS with a certificate of the cluster's own CA unless a context is given; returns the URL.
+
+        Raises:
+            ValueError: the host is not a loopback address.
+        """
+        if not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"the local cluster listens on loopback only, not on {host}")
+        names = [host, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        context = tls or server_context(self.authority.server(names), self.authority.certificate)
+        runner = web.AppRunner(
+            application(self._core), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, handler_cancellation=True
+        )
+        self._runner = runner
+        await runner.setup()
+        site = web.TCPSite(runner, host, port, ssl_context=context)
+        await site.start()
+        bound = runner.addresses[0][1]
+        shown = f"[{host}]" if ":" in host else host
+        return f"https://{shown}:{bound}"
+
+    async def stop(self) -> None:
+        """Stop listening and end every watch."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
