@@ -1,0 +1,300 @@
+"""The composition root: settings and what the command line says become a running system.
+
+Nothing above knows which driver or store it works with; nothing below knows a setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aegis.delivery.regression import WatchRules
+from aegis.flows.tools import Approver, DeliveryPolicy, Tools, no_checkpoint, utc_now
+from aegis.model.canonical import digest
+from aegis.model.diagnosis import Diagnosis
+from aegis.model.evidence import Evidence
+from aegis.model.incident import Incident, Phase
+from aegis.model.refs import Json, ObjectRef
+from aegis.model.security import SecurityComparison
+from aegis.model.verdict import Verdict
+from aegis.ports import Actuator, AuditLog, Cluster, ClusterReader, EvidenceRequest, IncidentStore, Progress, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aegis.settings import LoadedSettings, Settings
+    from aegis.stores.audit import FileAuditLog
+    from aegis.stores.mode import FileMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things lie in the state folder."""
+
+    folder: Path
+
+    @property
+    def incidents(self) -> Path:
+        """The incidents of every cluster."""
+        return self.folder / "incidents.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        """The folder of the audit log."""
+        return self.folder / "audit"
+
+    @property
+    def anchor(self) -> Path:
+        """Its head, kept apart from it."""
+        return self.folder / "anchor" / "audit-head.json"
+
+    @property
+    def locks(self) -> Path:
+        """One file a target."""
+        return self.folder / "locks"
+
+    @property
+    def local_cluster(self) -> Path:
+        """The embedded cluster of `aegis local`."""
+        return self.folder / "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """AEGIS, connected to one cluster.
+
+    Attributes:
+        settings: what is configured.
+        places: where the state lies.
+        cluster: which cluster.
+        user: as whom.
+        reader: reads it.
+        actuator: the only door that writes it.
+        audit: the log.
+        incidents: those of this cluster.
+        namespace: the one that is meant where none is named.
+    """
+
+    settings: Settings
+    places: Places
+    cluster: Cluster
+    user: User
+    reader: ClusterReader
+    actuator: Actuator
+    audit: AuditLog
+    incidents: IncidentStore
+    namespace: str
+
+    async def investigate(self, target: ObjectRef) -> tuple[tuple[Evidence, ...], Diagnosis]:
+        """The evidence about one object, and what it says."""
+        from aegis.diagnosis.engine import diagnose
+
+        evidence = await self._collect(EvidenceRequest(target=target, namespaces=(target.namespace,)))
+        return evidence, diagnose(evidence, target, now=utc_now())
+
+    async def survey(self, namespaces: tuple[str, ...]) -> tuple[tuple[Evidence, ...], tuple[Diagnosis, ...]]:
+        """Everything that is wrong in the namespaces; none named: in the cluster."""
+        from aegis.diagnosis.engine import diagnose_all
+
+        evidence = await self._collect(EvidenceRequest(target=None, namespaces=namespaces))
+        return evidence, diagnose_all(evidence, now=utc_now())
+
+    async def sweep(self, shadow_id: str = "") -> bool:
+        """Remove shadows that a dead process left: of incidents that are over, and the named one.
+
+        Returns when they are gone; whether there were any.
+        """
+        from aegis.shadow.namespace import sweep
+
+        known = {}
+        for incident in await self.incidents.list():
+            trying = incident.phase is Phase.ANALYZING and incident.shadow_id != shadow_id
+            known[incident.id] = incident.shadow_id if trying else ""
+        gone = await sweep(self.reader, self.actuator, known)
+        for name in gone:
+            await self._until_gone(name)
+        return bool(gone)
+
+    async def try_fix(self, incident: Incident, progress: Progress) -> tuple[Verdict, SecurityComparison | None]:
+        """Red, then green, in a shadow."""
+        from aegis.shadow.tools import TrialTools
+        from aegis.shadow.trial import TrialRequest, run_trial
+
+        assert incident.fix is not None  # noqa: S101 - the flow tries nothing before a fix is chosen
+        request = TrialRequest(
+            incident=incident.id,
+            shadow_id=incident.shadow_id,
+            target=incident.target,
+            fix=incident.fix,
+            diagnosis=incident.diagnosis,
+        )
+        tools = TrialTools(
+            reader=self.reader,
+            actuator=self.actuator,
+            progress=progress,
+            cluster=self.cluster,
+            limits=trial_limits(self.settings),
+        )
+        result = await run_trial(request, tools)
+        return result.verdict, result.security
+
+    def tools(
+        self,
+        *,
+        approver: Approver,
+        progress: Progress,
+        emit: Path | None = None,
+        fix_id: str = "",
+        checkpoint: Callable[[str], None] = no_checkpoint,
+    ) -> Tools:
+        """What one remediation acts with."""
+
+        async def try_fix(incident: Incident) -> tuple[Verdict, SecurityComparison | None]:
+            return await self.try_fix(incident, progress)
+
+        return Tools(
+            cluster=self.cluster,
+            user=self.user,
+            reader=self.reader,
+            actuator=self.actuator,
+            audit=self.audit,
+            incidents=self.incidents,
+            investigate=self.investigate,
+            try_fix=try_fix,
+            sweep=self.sweep,
+            approver=approver,
+            progress=progress,
+            policy=delivery_policy(self.settings),
+            emit=emit,
+            fix_id=fix_id,
+            checkpoint=checkpoint,
+        )
+
+    async def _collect(self, request: EvidenceRequest) -> tuple[Evidence, ...]:
+        from aegis.evidence.kubernetes import KubernetesEvidence
+
+        return tuple(await KubernetesEvidence(self.reader).collect(request))
+
+    async def _until_gone(self, namespace: str) -> None:
+        from asyncio import sleep
+
+        ref = ObjectRef(api_version="v1", kind="Namespace", name=namespace)
+        for _ in range(600):
+            if await self.reader.find(ref) is None:
+                return
+            await sleep(0.1)
+
+
+@asynccontextmanager
+async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterator[System]:
+    """The whole system, connected to the cluster that is configured.
+
+    Raises:
+        UsageError: if no cluster is configured, or not usably.
+        Unavailable: if it does not answer.
+    """
+    from aegis.actuator import ClusterActuator
+    from aegis.drivers.kubernetes import connect
+    from aegis.stores.incidents import SqliteIncidentStore
+
+    places = Places(folder=loaded.settings.state.folder)
+    async with connect(loaded.kube_options(as_user=as_user)) as driver:
+        cluster, user, audit = await driver.cluster(), await driver.whoami(), audit_log(places)
+        yield System(
+            settings=loaded.settings,
+            places=places,
+            cluster=cluster,
+            user=user,
+            reader=driver,
+            actuator=ClusterActuator(
+                reader=driver,
+                writer=driver,
+                audit=audit,
+                mode=automation_mode(places),
+                rules=actuator_rules(loaded.settings),
+                actor=user,
+            ),
+            audit=audit,
+            incidents=SqliteIncidentStore(places.incidents, cluster_uid=cluster.uid),
+            namespace=driver.endpoint.namespace or "default",
+        )
+
+
+def audit_log(places: Places) -> FileAuditLog:
+    """The log of this installation, of every cluster."""
+    from aegis.stores.audit import FileAuditLog
+
+    return FileAuditLog(places.audit, anchor=places.anchor)
+
+
+def automation_mode(places: Places) -> FileMode:
+    """The kill switch of this installation."""
+    from aegis.stores.mode import FileMode
+
+    return FileMode(places.folder)
+
+
+def actuator_rules(settings: Settings) -> Any:
+    """What may be written, as configured."""
+    from aegis.actuator import FreezeWindow, Rules
+
+    safety = settings.safety
+    return Rules(
+        protected=frozenset(safety.protected_namespaces),
+        writes_per_hour=safety.writes_per_hour,
+        freezes=tuple(FreezeWindow.parse(text) for text in safety.freeze_windows),
+        shadow_prefix=settings.shadow.namespace_prefix,
+        gitops_owner=_gitops_words,
+    )
+
+
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """By which rules a fix is delivered; the version names all that decide."""
+    window = settings.monitoring.post_fix_seconds
+    standard = WatchRules()
+    watch = WatchRules(window=window, stable=min(standard.stable, window), deadline=max(standard.deadline, 2 * window))
+    deciding = {
+        "verification": settings.verification.model_dump(mode="json"),
+        "safety": settings.safety.model_dump(mode="json"),
+        "security": settings.security.model_dump(mode="json", include={"podsecurity_enabled", "podsecurity_level"}),
+        "monitoring": settings.monitoring.model_dump(mode="json"),
+    }
+    return DeliveryPolicy(
+        approval=timedelta(minutes=settings.approval.timeout_minutes), watch=watch, version=digest(deciding)
+    )
+
+
+def trial_limits(settings: Settings) -> Any:
+    """How much a trial may take, as configured."""
+    from aegis.shadow.tools import TrialLimits
+
+    shadow = settings.shadow
+    return replace(
+        TrialLimits(),
+        shadows=shadow.max_concurrent,
+        trials=shadow.trials,
+        copy_secrets=shadow.secrets_allowed if shadow.secrets == "copy" else (),
+    )
+
+
+def links(settings: Settings, target: ObjectRef) -> Mapping[str, str]:
+    """Where a person may look further."""
+    from urllib.parse import urlencode
+
+    grafana = settings.grafana
+    if not grafana.url:
+        return {}
+    uid = grafana.pod_dashboard_uid if target.kind == "Pod" else grafana.deployment_dashboard_uid
+    query = urlencode({"var-namespace": target.namespace, f"var-{target.kind.lower()}": target.name})
+    return {"grafana": f"{grafana.url.rstrip('/')}/d/{uid}?{query}"}
+
+
+def _gitops_words(obj: Json) -> str | None:
+    from aegis.kube.ownership import gitops_owner
+
+    owner = gitops_owner(obj)
+    return f"{owner.owner} {owner.app}".strip() if owner else None
