@@ -18,6 +18,7 @@ from aegis.ports import Access, Cluster, LogQuery, ObjectEvent, User
 
 _LOCAL_MARK: Final = "+aegis-local"
 _NOT_FOUND: Final = 404
+_SLOWEST: Final = 0.1
 _FASTEST: Final = 10_000.0
 
 
@@ -180,4 +181,4 @@ def _time_scale(facts: Mapping[str, Any]) -> float:
         scale = float(facts.get("timeScale") or 1.0)
     except ValueError:
         return 1.0
-    return scale if 1.0 <= scale <= _FASTEST else 1.0
+    return scale if _SLOWEST <= scale <= _FASTEST else 1.0
