@@ -13,7 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from aegis.diagnosis.reading import event_time, items, mapping, text
+from aegis.diagnosis.reading import event_time, items, mapping, number, text
+from aegis.evidence.tables import AGE
 from aegis.model.evidence import Evidence, Tier
 from aegis.model.refs import Json, ObjectRef
 
@@ -96,6 +97,7 @@ class EventNode:
     message: str
     at: datetime | None
     count: int
+    age: int
     raw: Json
 
     @property
@@ -134,7 +136,7 @@ class Graph:
         for item in evidence:
             self._take(item)
         for events in self._events.values():
-            events.sort(key=lambda event: (event.at is not None, event.at, event.evidence_id))
+            events.sort(key=lambda event: (event.at is not None, event.at, -event.age))
 
     # ── objects ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,6 +242,7 @@ class Graph:
                 message=text(event.get("message") or event.get("note")),
                 at=event_time(event),
                 count=_count(event),
+                age=number(event.get(AGE)),
                 raw=event,
             )
         )

@@ -277,7 +277,7 @@ def _stopped(case: Case) -> Iterator[Symptom]:
 
 def _stuck(case: Case) -> Iterator[Symptom]:
     node = case.subject
-    if node.ref.kind not in {"Deployment", "StatefulSet", "DaemonSet"} or not node.present:
+    if node.ref.kind not in {"Deployment", "StatefulSet", "DaemonSet"} or not node.status:
         return
     progressing = condition(node.obj, "Progressing")
     late = progressing.get("reason") == "ProgressDeadlineExceeded"
