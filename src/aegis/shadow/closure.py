@@ -8,7 +8,6 @@ commands and configuration, with the workloads behind those.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -247,7 +246,7 @@ def _values(obj: Json) -> Iterator[str]:
         if obj.get("kind") == "Secret":
             try:
                 text = base64.b64decode(text, validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:
                 continue
         yield text
 

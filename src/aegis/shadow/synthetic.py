@@ -8,10 +8,10 @@ nothing about the value, not even to somebody who guesses it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
+import math
 import re
 import string
 from collections.abc import Collection, Iterator
@@ -27,7 +27,7 @@ _PORT_KEY = re.compile(r"(?:^|[_.-])port$", re.IGNORECASE)
 _SMALL = 1e5
 
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
-_NESTING = 6
+_NESTING, _DIGITS = 6, 300
 
 
 class Faker:
@@ -54,8 +54,8 @@ class Faker:
         """The fake of a base64 value."""
         try:
             raw = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            raw = value.encode()
+        except ValueError:
+            raw = value.encode(errors="surrogatepass")
         try:
             fake = self.text(raw.decode()).encode()
         except UnicodeDecodeError:
@@ -97,7 +97,10 @@ class Faker:
             case bool() | None:
                 return value
             case _:
-                return value if abs(value) < _SMALL else int(self._word(str(int(abs(value)))))
+                return value if abs(value) < _SMALL or not math.isfinite(value) else self._number(value)
+
+    def _number(self, value: float) -> int:
+        return int(self._word(str(int(abs(value)))[:_DIGITS]))
 
     def _url(self, value: str) -> str:
         """A URL keeps its scheme; host, port and database only where the host is in the shadow."""
