@@ -1,0 +1,89 @@
+"""From global options to a running system, and from a coroutine to its result."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aegis.errors import Unavailable
+from aegis.interfaces.cli.options import Globals
+from aegis.interfaces.cli.progress import StderrProgress
+
+if TYPE_CHECKING:
+    from aegis.settings import LoadedSettings
+    from aegis.wiring import System
+
+_Result = TypeVar("_Result")
+
+
+def settings_of(options: Globals) -> LoadedSettings:
+    """The settings, flags included; old names in use are announced.
+
+    Raises:
+        UsageError: if they are wrong.
+    """
+    from aegis.settings import load
+
+    flags: dict[str, Any] = {
+        "kubernetes.context": options.context or None,
+        "kubernetes.kubeconfig": options.kubeconfig,
+        "kubernetes.api_timeout": min(options.timeout, 30.0) if options.timeout else None,
+    }
+    loaded = load(options.config, flags)
+    if not options.quiet:
+        for notice in loaded.notices:
+            sys.stderr.write(f"note: {notice}\n")
+    return loaded
+
+
+@asynccontextmanager
+async def opened(options: Globals) -> AsyncIterator[System]:
+    """The system, connected to the cluster that the options mean.
+
+    Raises:
+        UsageError: if no cluster is configured.
+        Unavailable: if it does not answer.
+    """
+    from aegis.wiring import connected
+
+    async with connected(settings_of(options), as_user=options.as_user) as system:
+        yield system
+
+
+def progress_of(options: Globals) -> StderrProgress:
+    """Who tells a person how it goes."""
+    return StderrProgress(quiet=options.quiet, verbose=options.verbose > 0)
+
+
+def namespace_of(options: Globals, system: System) -> str:
+    """The namespace that is meant."""
+    return options.namespace or system.namespace
+
+
+def run_async(work: Coroutine[Any, Any, _Result], options: Globals) -> _Result:
+    """Run to the end, or to `--timeout`; SIGTERM ends it as Ctrl-C does, so that nothing is left behind.
+
+    Raises:
+        Unavailable: if the time is over.
+        KeyboardInterrupt: if it was interrupted.
+    """
+    return asyncio.run(_bounded(work, options.timeout))
+
+
+async def _bounded(work: Coroutine[Any, Any, _Result], seconds: float | None) -> _Result:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - asyncio.run made one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise Unavailable(
+            f"not done within {seconds:g} s", hint="What was begun is taken up by the same command."
+        ) from None
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
