@@ -10,10 +10,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aegis.errors import Unavailable
 
 _GRACE_SECONDS = 2.0
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,29 +60,50 @@ async def run(
     with contextlib.ExitStack() as stack:
         where = str(cwd) if cwd else stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-"))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                env=dict(env),
-                cwd=where,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
+            child = await _start(argv, env, where)
         except (OSError, ValueError) as error:
             raise Unavailable(
                 f"cannot run {argv[0]}: {error}", hint=f"Install {argv[0]} or correct its path."
             ) from error
         try:
             async with asyncio.timeout(timeout):
-                return await _communicate(process, stdin, limit_bytes)
+                return await _communicate(child, stdin, limit_bytes)
         except TimeoutError as error:
             raise Unavailable(f"{argv[0]} did not end within {timeout:g} s") from error
         finally:
-            await asyncio.shield(_end_group(process))
+            await asyncio.shield(_end_group(child))
 
 
-async def _communicate(process: asyncio.subprocess.Process, stdin: bytes, limit: int) -> Finished:
+class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
+    """Tells when the program itself has ended; `Process.wait` waits for its pipes too, which its children may hold."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=_BLOCK, loop=asyncio.get_running_loop())
+        self.ended = asyncio.Event()
+
+    def process_exited(self) -> None:
+        """Called by the event loop."""
+        super().process_exited()
+        self.ended.set()
+
+
+class _Child(NamedTuple):
+    process: asyncio.subprocess.Process
+    transport: asyncio.SubprocessTransport
+    ended: asyncio.Event
+
+
+async def _start(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> _Child:
+    loop = asyncio.get_running_loop()
+    pipe = asyncio.subprocess.PIPE
+    transport, protocol = await loop.subprocess_exec(
+        _Protocol, *argv, env=dict(env), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+    )
+    return _Child(asyncio.subprocess.Process(transport, protocol, loop), transport, protocol.ended)
+
+
+async def _communicate(child: _Child, stdin: bytes, limit: int) -> Finished:
+    process = child.process
     assert process.stdin  # noqa: S101  (opened as pipes above)
     assert process.stdout  # noqa: S101
     assert process.stderr  # noqa: S101
@@ -88,8 +111,9 @@ async def _communicate(process: asyncio.subprocess.Process, stdin: bytes, limit:
         group.create_task(_feed(process.stdin, stdin))
         out = group.create_task(_read(process.stdout, limit))
         err = group.create_task(_read(process.stderr, limit))
-        status = await process.wait()
+        await child.ended.wait()
         _signal_group(process.pid, signal.SIGKILL)  # children that outlive it would hold the pipes open
+        status = await process.wait()
     (stdout, cut_out), (stderr, cut_err) = out.result(), err.result()
     return Finished(status=status, stdout=stdout, stderr=stderr, truncated=cut_out or cut_err)
 
@@ -104,22 +128,23 @@ async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
 async def _read(stream: asyncio.StreamReader, limit: int) -> tuple[bytes, bool]:
     kept = bytearray()
     truncated = False
-    while chunk := await stream.read(65536):
+    while chunk := await stream.read(_BLOCK):
         room = limit - len(kept)
         kept += chunk[:room]
         truncated = truncated or len(chunk) > room
     return bytes(kept), truncated
 
 
-async def _end_group(process: asyncio.subprocess.Process) -> None:
+async def _end_group(child: _Child) -> None:
     """End what is left of the process group: the leader's children too, even where the leader has gone."""
-    if process.returncode is None:
-        _signal_group(process.pid, signal.SIGTERM)
+    if not child.ended.is_set():
+        _signal_group(child.process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_SECONDS):
-                await process.wait()
-    _signal_group(process.pid, signal.SIGKILL)
-    await process.wait()
+                await child.ended.wait()
+    _signal_group(child.process.pid, signal.SIGKILL)
+    await child.ended.wait()
+    child.transport.close()  # what left the group may still hold the pipes
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:
