@@ -47,7 +47,7 @@ class Zygote:
         self._channel: Channel | None = None
         self._switch: Channel | None = None
         self._ports = 0
-        self._map_users = os.geteuid() == 0
+        self.map_users = os.geteuid() == 0
 
     async def start(self) -> None:
         """Start the zygote and the switch.
@@ -76,7 +76,7 @@ class Zygote:
             SandboxError: namespaces, mounts or the network device were refused; the message says which.
         """
         plan = SandboxPlan(
-            hostname=hostname, addresses=tuple(addresses), base=str(self._base), map_users=self._map_users
+            hostname=hostname, addresses=tuple(addresses), base=str(self._base), map_users=self.map_users
         )
         mine, theirs = wire.pair()
         sandbox = Sandbox(mine)
@@ -141,6 +141,11 @@ class Sandbox:
         self._exits: dict[str, asyncio.Future[Exit]] = {}
         self._closed = False
         self._channel = Channel(sock, self._event)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is gone."""
+        return self._closed
 
     async def start(self, launch: Launch, stdio: Sequence[int]) -> asyncio.Future[Exit]:
         """Start a program with these three descriptors; the future tells how it ends.

@@ -1,0 +1,284 @@
+"""The kubelet of the local cluster: several nodes in one process, their pods as real processes.
+
+It registers its nodes, gives every pod that is bound to one of them a worker, and keeps the pods' network in step with
+Services and policies. Cancelling `run` (or killing the process) ends every pod's processes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from aegis.localcluster.api import ClusterApi, LogRequest, Object, Pace, WatchEvent
+from aegis.localcluster.kubelet.addresses import AddressPool, node_address, pod_network
+from aegis.localcluster.kubelet.events import Recorder
+from aegis.localcluster.kubelet.gateway import Gateway
+from aegis.localcluster.kubelet.images.registry import Registry, interpreter_prefix
+from aegis.localcluster.kubelet.logs import LogStore, read
+from aegis.localcluster.kubelet.network.directory import Objects, tables
+from aegis.localcluster.kubelet.node import LEASES, RENEW_SECONDS, NodeSpec, lease_object, node_object
+from aegis.localcluster.kubelet.pods.host import Host, Node
+from aegis.localcluster.kubelet.pods.mounting import named_objects
+from aegis.localcluster.kubelet.pods.state import Waiting
+from aegis.localcluster.kubelet.pods.volumes import TokenMaker
+from aegis.localcluster.kubelet.pods.worker import PodWorker
+from aegis.localcluster.kubelet.runtime import Capabilities, Runtime, start_runtime
+from aegis.localcluster.status import ApiError
+
+Mode = Literal["auto", "namespaces", "processes"]
+
+_log = logging.getLogger(__name__)
+_MANAGER = "kubelet"
+_PODS, _SLICES, _POLICIES = "pods", "endpointslices.discovery.k8s.io", "networkpolicies.networking.k8s.io"
+_NETWORK = (_PODS, "namespaces", "services", _SLICES, _POLICIES)
+_SHOWN = ("configmaps", "secrets")
+_SETTLE_SECONDS = 0.01
+_RETRY_SECONDS = 5.0
+
+
+class Kubelet:
+    """Runs the pods of all nodes of a local cluster.
+
+    Attributes:
+        capabilities: how pods are kept apart, and what that does not enforce; set once `started` is.
+        started: set when nodes are registered and pods can run.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: ClusterApi,
+        nodes: Sequence[NodeSpec],
+        registry: Registry,
+        pace: Pace,
+        state: Path,
+        mode: Mode = "auto",
+        api_server: tuple[str, int] | None = None,
+        token: TokenMaker = lambda _pod, _audience, _seconds: None,
+    ) -> None:
+        """`api_server` is the loopback address that `kubernetes.default` leads to; `token` makes pods' tokens."""
+        self._api, self._specs, self._registry, self._pace = api, nodes, registry, pace
+        self._state, self._mode, self._api_server, self._token = state, mode, api_server, token
+        self._nodes = {
+            spec.name: Node(name=spec.name, address=node_address(number)) for number, spec in enumerate(nodes)
+        }
+        self._pools = {spec.name: AddressPool(pod_network(number)) for number, spec in enumerate(nodes)}
+        self._logs = LogStore(state / "logs")
+        self._events = Recorder(api)
+        self._workers: dict[str, PodWorker] = {}
+        self._runtime: Runtime | None = None
+        self._gateway: Gateway | None = None
+        self._network_changed = asyncio.Event()
+        self.capabilities: Capabilities | None = None
+        self.started = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises:
+            SandboxError: the forced mode is not possible here, or the zygote ended.
+        """
+        addresses = [node.address for node in self._nodes.values()]
+        base = self._state / "pods"
+        base.mkdir(parents=True, exist_ok=True)
+        self._runtime, self.capabilities = await start_runtime(base, self._mode, addresses)
+        try:
+            async with Gateway(self._runtime.node, addresses[0], self._api_server) as self._gateway:
+                self._register()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._watch(tasks), name="kubelet watches")
+                    tasks.create_task(self._keep_alive(), name="kubelet keeps its nodes alive")
+                    tasks.create_task(self._keep_network(), name="kubelet keeps the network")
+                    tasks.create_task(self._runtime.lost(), name="kubelet minds the zygote")
+                    self.started.set()
+        finally:
+            await self._runtime.stop()
+
+    # For the API server, port-forward, metrics.
+
+    async def logs(self, pod: Object, container: str, request: LogRequest) -> AsyncIterator[bytes]:
+        """Whole lines of a container's output; see `LogSource`.
+
+        Raises:
+            ApiError: there is no output to show, with the reason.
+        """
+        metadata = pod["metadata"]
+        log = self._logs.find(metadata["uid"], container, previous=request.previous)
+        if log is None:
+            raise ApiError(400, "BadRequest", self._no_logs(pod, container, previous=request.previous))
+        async for piece in read(log, request):
+            yield piece
+
+    async def execute(self, pod_uid: str, container: str, argv: Sequence[str], seconds: float) -> tuple[int, str]:
+        """Run a program in a container: its exit code and the beginning of its output.
+
+        Raises:
+            LookupError: the container does not run.
+            TimeoutError: it took longer than so many wall-clock seconds, and was killed.
+        """
+        worker = self._workers.get(pod_uid)
+        run = worker.run_of(container) if worker else None
+        if run is None:
+            raise LookupError(f"container {container} is not running")
+        return await run.execute(tuple(argv), seconds)
+
+    async def dial(self, pod_uid: str, port: int) -> object:
+        """A connection (a non-blocking socket) to a port inside a pod, as `kubectl port-forward` makes it.
+
+        Raises:
+            LookupError: the pod does not run.
+            OSError: nothing listens there.
+        """
+        worker = self._workers.get(pod_uid)
+        if worker is None or worker.sandbox is None:
+            raise LookupError("the pod is not running")
+        made = await worker.sandbox.socket()
+        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        return made
+
+    async def usage(self, pod_uid: str) -> dict[str, dict[str, float]]:
+        """What each running container of a pod uses: `memory` in bytes, `cpu` in seconds of processor time."""
+        worker = self._workers.get(pod_uid)
+        if worker is None or worker.sandbox is None:
+            return {}
+        return {key.rpartition(".")[0]: used for key, used in (await worker.sandbox.usage()).items()}
+
+    def _no_logs(self, pod: Object, container: str, *, previous: bool) -> str:
+        name = pod["metadata"]["name"]
+        if previous:
+            return f'previous terminated container "{container}" in pod "{name}" not found'
+        worker = self._workers.get(pod["metadata"]["uid"])
+        state = worker.known[container].state if worker and container in worker.known else None
+        reason = state.reason if isinstance(state, Waiting) else "ContainerCreating"
+        words = f'container "{container}" in pod "{name}" is waiting to start: '
+        return words + (
+            "trying and failing to pull image" if reason in {"ErrImagePull", "ImagePullBackOff"} else reason
+        )
+
+    # Nodes.
+
+    def _register(self) -> None:
+        now = time.time()
+        for number, spec in enumerate(self._specs):
+            node = node_object(spec, self._nodes[spec.name].address, pod_network(number), now)
+            if self._api.get("nodes", None, spec.name) is None:
+                self._api.create("nodes", node, manager=_MANAGER)
+            self._api.update_status("nodes", node, manager=_MANAGER)
+            self._renew(spec.name)
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            for name in self._nodes:
+                with contextlib.suppress(ApiError):
+                    self._renew(name)
+
+    def _renew(self, name: str) -> None:
+        lease = lease_object(name, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        if self._api.get("leases.coordination.k8s.io", LEASES, name) is None:
+            self._api.create("leases.coordination.k8s.io", lease, manager=_MANAGER)
+        else:
+            self._api.update("leases.coordination.k8s.io", lease, manager=_MANAGER)
+
+    # Pods.
+
+    async def _watch(self, tasks: asyncio.TaskGroup) -> None:
+        async for event in self._api.watch(*_NETWORK, *_SHOWN):
+            if event.resource in _NETWORK:
+                self._network_changed.set()
+            if event.resource == _PODS:
+                self._note_pod(event, tasks)
+            elif event.resource in _SHOWN:
+                self._note_shown(event)
+
+    def _note_pod(self, event: WatchEvent, tasks: asyncio.TaskGroup) -> None:
+        pod = event.object
+        uid = pod["metadata"]["uid"]
+        worker = self._workers.get(uid)
+        if event.type == "DELETED":
+            if worker is not None:
+                worker.remove()
+            self._logs.forget(uid)
+        elif worker is not None:
+            worker.update(pod)
+        elif pod["spec"].get("nodeName") in self._nodes:
+            tasks.create_task(self._run_pod(pod), name=f"pod {pod['metadata']['name']}")
+
+    def _note_shown(self, event: WatchEvent) -> None:
+        metadata = event.object["metadata"]
+        named = (event.resource, metadata["name"])
+        for worker in self._workers.values():
+            if worker.pod["metadata"]["namespace"] == metadata["namespace"] and named in named_objects(worker.pod):
+                worker.refresh()
+
+    async def _run_pod(self, pod: Object) -> None:
+        """Run a pod to its end, and again from the start should its worker fail."""
+        uid = pod["metadata"]["uid"]
+        if uid in self._workers:
+            return
+        host = self._host(self._nodes[pod["spec"]["nodeName"]])
+        try:
+            while True:
+                worker = self._workers[uid] = PodWorker(host, pod)
+                try:
+                    await worker.run()
+                except Exception:  # noqa: BLE001 - the outermost door of a pod: one odd pod must not stop the others
+                    _log.exception("pod %s/%s failed", pod["metadata"]["namespace"], pod["metadata"]["name"])
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    pod = worker.pod
+                else:
+                    return
+        finally:
+            self._workers.pop(uid, None)
+            self._logs.forget(uid)
+
+    def _host(self, node: Node) -> Host:
+        pool, runtime, gateway = self._pools[node.name], self._runtime, self._gateway
+        if runtime is None or gateway is None:
+            raise RuntimeError("the kubelet does not run")
+        return Host(
+            api=self._api,
+            sandboxes=runtime.sandboxes,
+            registry=self._registry,
+            events=self._events,
+            logs=self._logs,
+            pace=self._pace,
+            node=node,
+            prefix=interpreter_prefix(),
+            dial=gateway.dial,
+            address=pool.take,
+            release=pool.give_back,
+            services=lambda: self._api.list("services"),
+            token=self._token,
+            clock=time.time,
+        )
+
+    # The network.
+
+    async def _keep_network(self) -> None:
+        last = None
+        while True:
+            await self._network_changed.wait()
+            await asyncio.sleep(_SETTLE_SECONDS)
+            self._network_changed.clear()
+            made = tables(self._objects())
+            if made != last and self._runtime is not None:
+                await self._runtime.sandboxes.tables(made)
+                last = made
+
+    def _objects(self) -> Objects:
+        return Objects(
+            pods=self._api.list(_PODS),
+            namespaces=self._api.list("namespaces"),
+            services=self._api.list("services"),
+            slices=self._api.list(_SLICES),
+            policies=self._api.list(_POLICIES),
+            nodes=[node.address for node in self._nodes.values()],
+            api_port=self._gateway.api_port if self._gateway else None,
+        )

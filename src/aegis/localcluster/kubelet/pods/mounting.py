@@ -1,0 +1,56 @@
+"""Setting up a pod's volumes in its sandbox, and keeping those that show objects up to date."""
+
+from __future__ import annotations
+
+from aegis.localcluster.api import Object
+from aegis.localcluster.kubelet.pods.environment import Lookup
+from aegis.localcluster.kubelet.pods.host import Host
+from aegis.localcluster.kubelet.pods.volumes import Content, Empty, VolumeError, content, names
+from aegis.localcluster.kubelet.sandbox.channel import SandboxError
+from aegis.localcluster.kubelet.sandbox.client import Sandbox
+
+
+class Mounter:
+    """The volumes of one pod in one sandbox."""
+
+    def __init__(self, host: Host, sandbox: Sandbox, lookup: Lookup) -> None:
+        self._host, self._sandbox, self._lookup = host, sandbox, lookup
+        self._done: dict[str, Content] = {}
+
+    async def set_up(self, pod: Object) -> list[str]:
+        """Make what is not there yet and renew what changed; the faults that are left, in the kubelet's words."""
+        faults = []
+        for volume in pod["spec"].get("volumes") or ():
+            try:
+                await self._one(volume["name"], content(volume, pod, self._lookup, self._host.token), pod)
+            except (VolumeError, SandboxError) as error:
+                if volume["name"] not in self._done:
+                    faults.append(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
+        return faults
+
+    async def _one(self, name: str, wanted: Content, pod: Object) -> None:
+        if self._done.get(name) == wanted:
+            return
+        gid = (pod["spec"].get("securityContext") or {}).get("fsGroup") if self._host.sandboxes.map_users else None
+        if isinstance(wanted, Empty):
+            await self._sandbox.make_volume(name, size=wanted.size, in_memory=wanted.in_memory, gid=gid)
+        else:
+            files = {path: file.to_message() for path, file in wanted.items()}
+            await self._sandbox.write_volume(name, files, gid=gid)
+        self._done[name] = wanted
+
+
+def named_objects(pod: Object) -> set[tuple[str, str]]:
+    """The ConfigMaps and Secrets that a pod shows or reads, as resource and name."""
+    found = set()
+    for volume in pod["spec"].get("volumes") or ():
+        found |= names(volume)
+    for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+        for source in container.get("envFrom") or ():
+            found |= {("configmaps", (source.get("configMapRef") or {}).get("name"))}
+            found |= {("secrets", (source.get("secretRef") or {}).get("name"))}
+        for variable in container.get("env") or ():
+            source = variable.get("valueFrom") or {}
+            found |= {("configmaps", (source.get("configMapKeyRef") or {}).get("name"))}
+            found |= {("secrets", (source.get("secretKeyRef") or {}).get("name"))}
+    return {(resource, name) for resource, name in found if name}

@@ -1,0 +1,150 @@
+"""What probes ask and what their answers add up to. Pure.
+
+Source: the Kubernetes documentation of liveness, readiness and startup probes, and the kubelet's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["liveness", "readiness", "startup"]
+KINDS: tuple[Kind, ...] = ("startup", "liveness", "readiness")
+BODY_MAX = 10 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """An HTTP request; success is a status from 200 to 399."""
+
+    host: str
+    port: int
+    path: str
+    scheme: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def url(self) -> str:
+        """As the kubelet writes it in messages."""
+        return f"{self.scheme.lower()}://{self.host}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tcp:
+    """A connection; success is that it opens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exec:
+    """A program in the container; success is exit code 0."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported:
+    """A kind of probe that the local cluster does not run."""
+
+    what: str
+
+
+Action = Http | Tcp | Exec | Unsupported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A probe; times are nominal seconds."""
+
+    kind: Kind
+    action: Action
+    initial_delay: float
+    period: float
+    timeout: float
+    successes: int
+    failures: int
+    grace: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one probe came to; `message` is the kubelet's, without the words before it."""
+
+    ok: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Answers in a row, and the verdict that stands: None before the first threshold was reached."""
+
+    verdict: bool | None = None
+    row: int = 0
+    row_ok: bool = False
+
+    def with_answer(self, probe: Probe, *, ok: bool) -> Tally:
+        """The tally after one more answer."""
+        row = self.row + 1 if self.row and self.row_ok == ok else 1
+        needed = probe.successes if ok else probe.failures
+        return Tally(verdict=ok if row >= needed else self.verdict, row=row, row_ok=ok)
+
+
+def probes_of(container: Mapping[str, Any], pod_ip: str) -> list[Probe]:
+    """The probes of a container."""
+    found = []
+    for kind in KINDS:
+        spec = container.get(f"{kind}Probe")
+        if spec:
+            grace = spec.get("terminationGracePeriodSeconds")
+            found.append(
+                Probe(
+                    kind=kind,
+                    action=action_of(spec, container, pod_ip),
+                    initial_delay=spec.get("initialDelaySeconds") or 0,
+                    period=spec.get("periodSeconds") or 10,
+                    timeout=spec.get("timeoutSeconds") or 1,
+                    successes=spec.get("successThreshold") or 1,
+                    failures=spec.get("failureThreshold") or 3,
+                    grace=grace,
+                )
+            )
+    return found
+
+
+def action_of(spec: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str) -> Action:
+    """What a probe or a lifecycle hook does."""
+    if get := spec.get("httpGet"):
+        port = port_number(get["port"], container)
+        if port is None:
+            return Unsupported(what=f'couldn\'t find port "{get["port"]}" in container')
+        path = get.get("path") or "/"
+        return Http(
+            host=get.get("host") or pod_ip,
+            port=port,
+            path=path if path.startswith("/") else f"/{path}",
+            scheme=get.get("scheme") or "HTTP",
+            headers=tuple((header["name"], header.get("value", "")) for header in get.get("httpHeaders") or ()),
+        )
+    if socket := spec.get("tcpSocket"):
+        port = port_number(socket["port"], container)
+        if port is None:
+            return Unsupported(what=f'couldn\'t find port "{socket["port"]}" in container')
+        return Tcp(host=socket.get("host") or pod_ip, port=port)
+    if spec.get("exec"):
+        return Exec(command=tuple(spec["exec"].get("command") or ()))
+    if "grpc" in spec:
+        return Unsupported(what="gRPC probes are not part of the local cluster")
+    return Unsupported(what="no action")
+
+
+def port_number(port: int | str, container: Mapping[str, Any]) -> int | None:
+    """A port given by number, or by a name of the container's ports."""
+    if isinstance(port, int):
+        return port
+    for known in container.get("ports") or ():
+        if known.get("name") == port:
+            return int(known["containerPort"])
+    return int(port) if port.isdigit() else None

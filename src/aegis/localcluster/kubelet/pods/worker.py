@@ -1,0 +1,469 @@
+"""The worker of one pod: it brings what runs to what the pod says, and tells the API how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aegis.localcluster.api import Object
+from aegis.localcluster.kubelet.pods.backoff import Backoff, go_duration
+from aegis.localcluster.kubelet.pods.environment import ConfigError, service_environment
+from aegis.localcluster.kubelet.pods.host import Host
+from aegis.localcluster.kubelet.pods.launching import Surroundings, hostname, launch
+from aegis.localcluster.kubelet.pods.lifecycle import Plan, plan
+from aegis.localcluster.kubelet.pods.mounting import Mounter
+from aegis.localcluster.kubelet.pods.pulling import Missing, Puller
+from aegis.localcluster.kubelet.pods.running import Run
+from aegis.localcluster.kubelet.pods.security import pod_label
+from aegis.localcluster.kubelet.pods.state import (
+    CREATING,
+    INITIALIZING,
+    Container,
+    Running,
+    State,
+    Terminated,
+    Waiting,
+    timestamp,
+)
+from aegis.localcluster.kubelet.pods.status import PodFacts, pod_status
+from aegis.localcluster.kubelet.sandbox.channel import SandboxError
+from aegis.localcluster.kubelet.sandbox.client import Exit, Sandbox
+from aegis.localcluster.status import ApiError
+
+_MANAGER = "kubelet"
+_CONFIG_RETRY_SECONDS = 10.0
+_MOUNT_RETRY_SECONDS = (0.5, 120.0)
+_START_FAULT = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
+    "unable to start container process: error during container init: "
+)
+_START_CODE = 128
+_FALLBACK_BYTES, _FALLBACK_LINES = 2048, 80
+
+
+class PodWorker:
+    """Runs one pod, from its binding to its deletion."""
+
+    def __init__(self, host: Host, pod: Object) -> None:
+        self._host, self.pod = host, pod
+        self._known = {container["name"]: Container(state=self._first_state(pod)) for container in self._containers()}
+        self._backoffs: dict[str, Backoff] = {}
+        self._runs: dict[str, Run] = {}
+        self._probing: dict[str, asyncio.Task[None]] = {}
+        self._puller = Puller(host)
+        self._sandbox: Sandbox | None = None
+        self._mounter: Mounter | None = None
+        self._mount_retry = 0.0
+        self._pod_ip = ""
+        self._plan = Plan()
+        self._failure: tuple[str, str] | None = None
+        self._started_at = host.clock()
+        self._wake = asyncio.Event()
+        self._removed = False
+
+    # What the kubelet tells the worker.
+
+    def update(self, pod: Object) -> None:
+        """Take note of the pod as it is stored now."""
+        old, self.pod = self.pod, pod
+        if old["spec"] != pod["spec"] or _told(old) != _told(pod):
+            self._wake.set()
+
+    def refresh(self) -> None:
+        """Take note that an object that the pod names has changed."""
+        self._wake.set()
+
+    def remove(self) -> None:
+        """The pod is stored no more: end everything at once."""
+        self._removed = True
+        if self._sandbox is not None:
+            self._sandbox.close()
+        self._wake.set()
+
+    def run_of(self, container: str) -> Run | None:
+        """The present run of a container."""
+        return self._runs.get(container)
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """The pod's sandbox, while it has one."""
+        return self._sandbox
+
+    @property
+    def known(self) -> Mapping[str, Container]:
+        """Its containers as they stand."""
+        return self._known
+
+    async def run(self) -> None:
+        """Run the pod until it is deleted."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                try:
+                    await self._live(tasks)
+                finally:
+                    for probing in self._probing.values():
+                        probing.cancel()
+        finally:
+            self._leave_sandbox()
+
+    async def _live(self, tasks: asyncio.TaskGroup) -> None:
+        while not self._removed:
+            self._wake.clear()
+            if self.pod["metadata"].get("deletionTimestamp"):
+                await self._terminate()
+                return
+            again = await self._sync(tasks)
+            if not self._wake.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(again):
+                        await self._wake.wait()
+
+    async def _sync(self, tasks: asyncio.TaskGroup) -> float | None:
+        """One look at everything; after how many wall-clock seconds to look again, if nothing happens before."""
+        await self._note_runs()
+        if self._failure is not None:
+            return None
+        if late := self._deadline():
+            if late <= 0:
+                await self._fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+                return None
+        self._plan = plan(self.pod, self._known)
+        if self._plan.phase in {"Succeeded", "Failed"}:
+            await self._stop_runs(self._plan.stop)
+            await self._note_runs()
+            self._leave_sandbox()
+            self._publish()
+            return None
+        waits = [late] if late else []
+        if await self._ready_to_start(waits):
+            await self._renew_volumes()
+            for name in self._plan.start:
+                waits += await self._start(name, tasks)
+            self._plan = replace(plan(self.pod, self._known), start=())
+        self._publish()
+        return min(waits, default=None)
+
+    async def _ready_to_start(self, waits: list[float]) -> bool:
+        """Whether there is a sandbox with all its volumes, made now if need be."""
+        if not self._plan.start or self._sandbox is not None and not self._sandbox.closed and self._mounter is not None:
+            return True
+        try:
+            if self._sandbox is None or self._sandbox.closed:
+                self._leave_sandbox()
+                self._pod_ip = self._host.address()
+                self._sandbox = await self._host.sandboxes.sandbox(hostname(self.pod), [self._pod_ip])
+        except SandboxError as error:
+            self._leave_sandbox()
+            self._event("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            waits.append(self._host.pace.real(_CONFIG_RETRY_SECONDS))
+            return False
+        mounter = Mounter(self._host, self._sandbox, self._lookup)
+        faults = await mounter.set_up(self._with_address())
+        for fault in faults:
+            self._event("Warning", "FailedMount", fault)
+        if faults:
+            least, most = _MOUNT_RETRY_SECONDS
+            self._mount_retry = min(max(self._mount_retry * 2, least), most)
+            waits.append(self._host.pace.real(self._mount_retry))
+            return False
+        self._mounter = mounter
+        return True
+
+    async def _renew_volumes(self) -> None:
+        if self._mounter is not None:
+            await self._mounter.set_up(self._with_address())
+
+    # Starting.
+
+    async def _start(self, name: str, tasks: asyncio.TaskGroup) -> list[float]:
+        """Start one container, or note why not; the wall-clock seconds after which to look again."""
+        spec, container, now = self._spec(name), self._known[name], self._host.clock()
+        ended = container.ended
+        backoff = self._backoffs.get(name, Backoff())
+        if ended is not None:
+            left = backoff.remaining(ended.finished_at, now, self._host.pace)
+            if left > 0:
+                self._hold_back(name, backoff)
+                return [left]
+        image = self._puller.get(self.pod, spec)
+        if isinstance(image, Missing):
+            self._wait(name, image.waiting)
+            return [image.again]
+        number = container.restarts + 1 if ended is not None else container.restarts
+        try:
+            asked = launch(self._with_address(), spec, image, number, self._surroundings())
+        except ConfigError as error:
+            self._wait(name, Waiting(reason="CreateContainerConfigError", message=str(error)))
+            self._event("Warning", "Failed", f"Error: {error}", name)
+            return [self._host.pace.real(_CONFIG_RETRY_SECONDS)]
+        if ended is not None:
+            self._backoffs[name] = backoff.raised(ended.finished_at, now, self._host.pace)
+        self._known[name] = replace(
+            container,
+            last=ended,
+            restarts=number,
+            container_id=f"containerd://{uuid.uuid4().hex}{uuid.uuid4().hex}",
+            image_id=f"{spec['image']}@{image.digest}",
+        )
+        self._event("Normal", "Created", f"Created container: {name}", name)
+        run = Run(
+            host=self._host,
+            sandbox=self._present_sandbox(),
+            pod=self._with_address(),
+            container=spec,
+            launch=asked,
+            changed=self._wake.set,
+        )
+        return await self._begin(name, run, number, tasks)
+
+    async def _begin(self, name: str, run: Run, number: int, tasks: asyncio.TaskGroup) -> list[float]:
+        log = self._host.logs.open(self.pod["metadata"]["uid"], name, number)
+        try:
+            await run.start(log)
+        except SandboxError as error:
+            return self._note_failed_start(name, str(error))
+        self._runs[name] = run
+        self._known[name] = replace(self._known[name], state=Running(started_at=self._host.clock()))
+        self._event("Normal", "Started", f"Started container {name}", name)
+        fault = await run.post_start()
+        if fault:
+            self._event("Warning", "FailedPostStartHook", f"PostStartHook failed: {fault}", name)
+            run.condemned = (f"FailedPostStartHook: {fault}", None)
+            self._wake.set()
+        self._probing[name] = tasks.create_task(run.probe(), name=f"probes of {name}")
+        self._note_readiness(name, run)
+        return []
+
+    def _note_failed_start(self, name: str, fault: str) -> list[float]:
+        now, message = self._host.clock(), _START_FAULT + fault
+        container = self._known[name]
+        ended = Terminated(
+            exit_code=_START_CODE,
+            reason="StartError",
+            message=message,
+            started_at=0,
+            finished_at=now,
+            container_id=container.container_id,
+        )
+        self._known[name] = replace(
+            container, state=Waiting(reason="RunContainerError", message=message), ended=ended, last=ended
+        )
+        self._event("Warning", "Failed", f"Error: {message}", name)
+        return [self._host.pace.real(1.0)]
+
+    def _hold_back(self, name: str, backoff: Backoff) -> None:
+        label, delay = pod_label(self.pod), go_duration(backoff.delay)
+        words = f"back-off {delay} restarting failed container={name} pod={label}"
+        waiting = Waiting(reason="CrashLoopBackOff", message=words)
+        if self._known[name].state != waiting:
+            self._event("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {label}", name)
+        self._wait(name, waiting)
+
+    def _wait(self, name: str, waiting: Waiting) -> None:
+        container = self._known[name]
+        self._known[name] = replace(
+            container, state=waiting, ready=False, passed_startup=False, last=container.ended or container.last
+        )
+
+    # Watching what runs.
+
+    async def _note_runs(self) -> None:
+        """Take in what happened to the runs: ended, condemned, ready or not."""
+        for name, run in list(self._runs.items()):
+            if not run.end.done() and run.image != self._spec(name)["image"]:
+                run.condemned = (f"Container {name} definition changed, will be restarted", None)
+            if run.condemned is not None and not run.end.done():
+                words, grace = run.condemned
+                self._event("Normal", "Killing", words, name)
+                await self._end(name, run, self._grace() if grace is None else grace)
+            if run.end.done():
+                await run.drained()
+                self._note_end(name, run, run.end.result())
+            else:
+                self._note_readiness(name, run)
+
+    def _note_end(self, name: str, run: Run, how: Exit) -> None:
+        del self._runs[name]
+        self._stop_probing(name)
+        container = self._known[name]
+        started = container.state.started_at if isinstance(container.state, Running) else self._host.clock()
+        reason = "OOMKilled" if how.out_of_memory else "Error" if how.code else "Completed"
+        ended = Terminated(
+            exit_code=how.code,
+            reason=reason,
+            message=how.message or self._last_words(name, how),
+            started_at=started,
+            finished_at=self._host.clock(),
+            container_id=container.container_id,
+        )
+        self._known[name] = replace(container, state=ended, ended=ended, ready=False, passed_startup=False)
+        if run.condemned is not None:
+            # A probe's kill is no crash: the restart does not wait for the pod's next look.
+            self._wake.set()
+
+    def _last_words(self, name: str, how: Exit) -> str:
+        if how.code and self._spec(name).get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            return self._host.logs.tail(self.pod["metadata"]["uid"], name, _FALLBACK_BYTES, _FALLBACK_LINES)
+        return ""
+
+    def _note_readiness(self, name: str, run: Run) -> None:
+        self._known[name] = replace(self._known[name], ready=run.ready, passed_startup=run.startup_passed)
+
+    # Ending.
+
+    async def _terminate(self) -> None:
+        """Graceful deletion: end the containers, say so, and let the pod go."""
+        await self._note_runs_plainly()
+        grace = self.pod["metadata"].get("deletionGracePeriodSeconds")
+        await self._stop_runs(tuple(self._runs), grace=float(self._grace() if grace is None else grace))
+        self._leave_sandbox()
+        if self._removed:
+            return
+        self._plan = plan(self.pod, self._known)
+        self._publish()
+        metadata = self.pod["metadata"]
+        with contextlib.suppress(ApiError):
+            self._host.api.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=0)
+
+    async def _note_runs_plainly(self) -> None:
+        for name, run in list(self._runs.items()):
+            if run.end.done():
+                self._note_end(name, run, run.end.result())
+
+    async def _stop_runs(self, names: tuple[str, ...], grace: float | None = None) -> None:
+        async with asyncio.TaskGroup() as ending:
+            for name in names:
+                run = self._runs.get(name)
+                if run is not None:
+                    self._event("Normal", "Killing", f"Stopping container {name}", name)
+                    ending.create_task(self._end(name, run, self._grace() if grace is None else grace))
+        await self._note_runs_plainly()
+
+    async def _end(self, name: str, run: Run, grace: float) -> None:
+        self._stop_probing(name)
+        await run.stop(grace)
+
+    async def _fail(self, reason: str, message: str) -> None:
+        self._event("Normal", reason, message)
+        self._failure = (reason, message)
+        await self._stop_runs(tuple(self._runs))
+        self._leave_sandbox()
+        self._publish()
+
+    def _leave_sandbox(self) -> None:
+        if self._sandbox is not None:
+            self._sandbox.close()
+        if self._pod_ip:
+            self._host.release(self._pod_ip)
+        self._sandbox = self._mounter = None
+
+    def _stop_probing(self, name: str) -> None:
+        probing = self._probing.pop(name, None)
+        if probing is not None:
+            probing.cancel()
+
+    # Telling.
+
+    def _publish(self) -> None:
+        """Store the status, if it is another than the stored one."""
+        metadata = self.pod["metadata"]
+        stored = self._host.api.get("pods", metadata["namespace"], metadata["name"])
+        if stored is None or stored["metadata"]["uid"] != metadata["uid"]:
+            return
+        reason, message = self._failure or ("", "")
+        facts = PodFacts(
+            phase="Failed" if self._failure else self._plan.phase,
+            initialized=self._plan.initialized,
+            sandbox=self._sandbox is not None,
+            host_ip=self._host.node.address,
+            pod_ip=self._pod_ip,
+            started_at=self._started_at,
+            reason=reason,
+            message=message,
+        )
+        status = pod_status(stored, self._shown(), facts, self._host.clock())
+        if status != stored.get("status"):
+            fresh = {name: value for name, value in stored["metadata"].items() if name != "resourceVersion"}
+            with contextlib.suppress(ApiError):
+                self._host.api.update_status("pods", {**stored, "metadata": fresh, "status": status}, manager=_MANAGER)
+
+    def _shown(self) -> dict[str, Container]:
+        """The containers, those that are not their turn yet waiting for the init containers."""
+        if self._plan.initialized:
+            return self._known
+        mains = {container["name"] for container in self.pod["spec"]["containers"]}
+        return {
+            name: replace(container, state=INITIALIZING)
+            if name in mains and container.state in {CREATING, INITIALIZING}
+            else container
+            for name, container in self._known.items()
+        }
+
+    def _event(self, kind: str, reason: str, message: str, container: str | None = None) -> None:
+        self._host.events.pod(self.pod, kind, reason, message, container=container)
+
+    # Reading the pod.
+
+    @staticmethod
+    def _first_state(pod: Object) -> State:
+        return INITIALIZING if pod["spec"].get("initContainers") else CREATING
+
+    def _containers(self) -> list[Mapping[str, Any]]:
+        spec = self.pod["spec"]
+        return [*(spec.get("initContainers") or ()), *spec["containers"]]
+
+    def _spec(self, name: str) -> Mapping[str, Any]:
+        return next(container for container in self._containers() if container["name"] == name)
+
+    def _grace(self) -> float:
+        return float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _deadline(self) -> float | None:
+        seconds = self.pod["spec"].get("activeDeadlineSeconds")
+        if seconds is None:
+            return None
+        return self._started_at + self._host.pace.real(seconds) - self._host.clock()
+
+    def _lookup(self, resource: str, name: str) -> Object | None:
+        return self._host.api.get(resource, self.pod["metadata"]["namespace"], name)
+
+    def _with_address(self) -> Object:
+        status = {
+            **(self.pod.get("status") or {}),
+            "podIP": self._pod_ip,
+            "hostIP": self._host.node.address,
+            "startTime": timestamp(self._started_at),
+        }
+        return {**self.pod, "status": status}
+
+    def _surroundings(self) -> Surroundings:
+        links = self.pod["spec"].get("enableServiceLinks") is not False
+        namespace = self.pod["metadata"]["namespace"]
+        return Surroundings(
+            services=service_environment(self._host.services(), namespace, links=links),
+            prefix=self._host.prefix,
+            lookup=self._lookup,
+        )
+
+    def _present_sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            raise SandboxError("the sandbox is gone")
+        return self._sandbox
+
+
+def _told(pod: Object) -> tuple[Any, ...]:
+    metadata = pod["metadata"]
+    return (
+        metadata.get("deletionTimestamp"),
+        metadata.get("deletionGracePeriodSeconds"),
+        metadata.get("labels"),
+        metadata.get("annotations"),
+        [one for one in (pod.get("status") or {}).get("conditions") or () if one["type"] not in _OWN],
+    )
+
+
+_OWN = frozenset({"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"})

@@ -1,0 +1,109 @@
+"""How pods are kept apart on this machine: found by trying, never by guessing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from aegis.localcluster.kubelet.images.registry import interpreter_prefix
+from aegis.localcluster.kubelet.network.tables import Tables
+from aegis.localcluster.kubelet.pods.host import Sandboxes
+from aegis.localcluster.kubelet.sandbox.channel import SandboxError
+from aegis.localcluster.kubelet.sandbox.client import Sandbox, Zygote
+from aegis.localcluster.kubelet.sandbox.launch import Launch, Root
+
+_log = logging.getLogger(__name__)
+
+_NEVER_ENFORCED = (
+    "cpu limits: processes share the machine as the kernel sees fit",
+    "seccomp, AppArmor and SELinux profiles",
+    "hostPath and persistent volumes: they begin empty and end with the pod",
+    "hostNetwork, hostPID and hostPort: every pod has a network and processes of its own",
+)
+_ONE_USER = "users: files of all container users belong to one (supplementary groups and fsGroup have no effect)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the kubelet can do here.
+
+    Attributes:
+        mode: how pods are kept apart.
+        not_enforced: what a real node would enforce and this one does not, in words for a person.
+    """
+
+    mode: Literal["namespaces", "processes"]
+    not_enforced: tuple[str, ...]
+
+
+class _Network(Sandboxes, Protocol):
+    async def tables(self, tables: Tables) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What runs pods.
+
+    Attributes:
+        sandboxes: who makes sandboxes, and connects them.
+        node: the node's own place in the pods' network.
+    """
+
+    sandboxes: Zygote
+    node: Sandbox
+
+    async def lost(self) -> None:
+        """Raise when the zygote ended by itself.
+
+        Raises:
+            SandboxError: it did.
+        """
+        await self.sandboxes.lost()
+        raise SandboxError("the process that holds all pods has ended")
+
+    async def stop(self) -> None:
+        """End everything that runs."""
+        self.node.close()
+        await self.sandboxes.stop()
+
+
+async def start_runtime(
+    base: Path, mode: Literal["auto", "namespaces", "processes"], addresses: Sequence[str]
+) -> tuple[Runtime, Capabilities]:
+    """Start what runs pods, in the strongest mode that this machine allows or in the one that is asked for.
+
+    Raises:
+        SandboxError: the mode that is asked for is not possible here; the message says what was refused.
+    """
+    runtime = await _namespaces(base, addresses)
+    users = () if runtime.sandboxes.map_users else (_ONE_USER,)
+    return runtime, Capabilities(mode="namespaces", not_enforced=(*_NEVER_ENFORCED, *users))
+
+
+async def _namespaces(base: Path, addresses: Sequence[str]) -> Runtime:
+    zygote = Zygote(base)
+    await zygote.start()
+    try:
+        node = await zygote.sandbox("node", addresses)
+        await _try_out(node)
+    except BaseException:
+        await zygote.stop()
+        raise
+    return Runtime(sandboxes=zygote, node=node)
+
+
+async def _try_out(node: Sandbox) -> None:
+    """Run a program with a root of its own: overlays, /proc and devices may be refused where namespaces are not."""
+    root = Root(prefix=interpreter_prefix())
+    nothing = os.open(os.devnull, os.O_RDWR)
+    try:
+        asked = Launch(key="trial", argv=("/bin/true",), env={}, root=root)
+        ended = await (await node.start(asked, [nothing] * 3))
+    finally:
+        os.close(nothing)
+    if ended.code:
+        raise SandboxError(f"a program in a sandbox ended with {ended.code}")
