@@ -253,9 +253,9 @@ class Arm:
         return not any(name in names for names in self._endpoints.values())
 
     def _never_made(self, current: int) -> int:
-        """Pods that admission kept out: their absence is the symptom."""
-        refused = self._production is not None and self._production.manner is Manner.ADMISSION
-        return max(0, self.trials - current) if refused else 0
+        """Pods that are not there, where that is the symptom: kept out by admission, or never asked for."""
+        absent = self._production is not None and self._production.manner in {Manner.ADMISSION, Manner.NO_ENDPOINTS}
+        return max(0, self.trials - current) if absent else 0
 
     def _matches(self, signature: Signature) -> bool:
         if self._production is None:

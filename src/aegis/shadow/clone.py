@@ -57,6 +57,9 @@ _SERVICE_FIELDS = (
 _POD_FIELDS = ("nodeName", "priority", "priorityClassName", "preemptionPolicy", "hostname", "ephemeralContainers")
 _NEVER_COPIED = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 
+_RETRIES = 6
+"""Of a Job, by default: seven ends, which is what the judge asks for."""
+
 TRIALS = 5
 """Pods per arm: 5 of 5 against 0 of 5 cannot well be chance."""
 
@@ -101,6 +104,7 @@ class Plan:
         trials: pods of each subject, once released.
         synthetic: names of the Secrets that were faked.
         ledger: what is not as in production.
+        keeps_replicas: the fix is about the number of pods, so that nothing was held back.
     """
 
     objects: tuple[JsonObject, ...]
@@ -109,6 +113,7 @@ class Plan:
     trials: Mapping[ObjectRef, int]
     synthetic: tuple[str, ...]
     ledger: Ledger
+    keeps_replicas: bool = False
 
 
 def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> Plan:
@@ -143,6 +148,7 @@ def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> P
         trials=trials,
         synthetic=tuple(synthetic),
         ledger=ledger,
+        keeps_replicas=options.keep_replicas,
     )
 
 
@@ -226,7 +232,7 @@ def workload(obj: Json, options: CloneOptions, ledger: Ledger) -> JsonObject:
         spec["podManagementPolicy"] = "Parallel"
         ledger.note(f"the pods of StatefulSet {name} start side by side")
     if kind == "Job":
-        _unbind_job(spec)
+        _hold_job(spec, name, ledger)
     if kind == "CronJob":
         spec["suspend"] = True
         ledger.note(f"CronJob {name} is suspended")
@@ -258,7 +264,7 @@ def _named(obj: Json, faker: Faker, options: CloneOptions, ledger: Ledger) -> tu
 def _trials(ref: ObjectRef, obj: Json, found: Closure, options: CloneOptions) -> int:
     if options.keep_replicas and ref.kind in SCALED:
         return replicas(obj)
-    return options.trials if ref in found.subjects and ref.kind != "Job" else 1
+    return options.trials if ref in found.subjects and ref.kind not in {"Job", "CronJob"} else 1
 
 
 def _template_spec(copy: JsonObject) -> JsonObject:
@@ -294,12 +300,17 @@ def _unplace(spec: JsonObject, owner: str, ledger: Ledger) -> None:
         ledger.note(f"the pods of {owner} are not kept apart or together")
 
 
-def _unbind_job(spec: JsonObject) -> None:
+def _hold_job(spec: JsonObject, name: str, ledger: Ledger) -> None:
+    """A Job that waits, belongs to nobody's pods, and tries often enough to be judged."""
+    spec["suspend"] = True
     spec.pop("selector", None)
     spec.pop("manualSelector", None)
+    if spec.get("backoffLimit", _RETRIES) < _RETRIES:
+        spec["backoffLimit"] = _RETRIES
+        ledger.note(f"Job {name} retries {_RETRIES} times")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-    for name in [name for name in labels if _is_owned(name)]:
-        del labels[name]
+    for label in [label for label in labels if _is_owned(label)]:
+        del labels[label]
 
 
 def _is_token(item: Json) -> bool:

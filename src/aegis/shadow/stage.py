@@ -48,9 +48,23 @@ async def make(place: Place, changes: Iterable[Change], ledger: Ledger) -> None:
             await place.tools.actuator.change(local, place.purpose, force=True)
 
 
-def touches_pods(changes: Iterable[Change]) -> list[Change]:
-    """The changes of bare Pods: they can only be made once the Pods are there."""
-    return [change for change in changes if change.target.kind == "Pod"]
+def of_bare_pods(changes: Iterable[Change], plan: Plan) -> dict[ObjectRef, list[Change]]:
+    """The changes of bare Pods, for each of their copies: they can only be made once the Pods are there."""
+    found: dict[ObjectRef, list[Change]] = {}
+    for change in changes:
+        if change.target.kind == "Pod" and change.target in plan.trials:
+            names = copies(change.target.name, plan.trials[change.target])
+            found.setdefault(change.target, []).extend(
+                replace(change, target=replace(change.target, name=name)) for name in names
+            )
+    return found
+
+
+def started(ref: ObjectRef) -> ObjectRef:
+    """What runs for a workload: for a CronJob, a Job of its template."""
+    if ref.kind != "CronJob":
+        return ref
+    return ObjectRef(api_version="batch/v1", kind="Job", name=f"{ref.name}-trial", namespace=ref.namespace)
 
 
 async def release(place: Place, plan: Plan, refs: Iterable[ObjectRef]) -> None:
@@ -58,10 +72,12 @@ async def release(place: Place, plan: Plan, refs: Iterable[ObjectRef]) -> None:
     pods = {ObjectRef.of(obj).name: obj for obj in plan.objects if obj.get("kind") == "Pod"}
     for ref in refs:
         count = plan.trials[ref]
-        if ref.kind in SCALED and count:
+        if ref.kind in SCALED and not plan.keeps_replicas:
             await _scale(place, ref, count)
         elif ref.kind == "Job":
             await _replace(place, ref, "/spec/suspend", value=False)
+        elif ref.kind == "CronJob":
+            await _run_once(place, ref)
         elif ref.kind == "Pod":
             for name in copies(ref.name, count):
                 obj = pods[ref.name]
@@ -86,6 +102,20 @@ async def _local(place: Place, change: Change, ledger: Ledger) -> Change | None:
             return None
         return replace(local, uid=str(there["metadata"]["uid"]))
     return local
+
+
+async def _run_once(place: Place, ref: ObjectRef) -> None:
+    """A Job of a CronJob's template, as it is in the arm now.
+
+    Raises:
+        NotFound: if the CronJob is not there.
+    """
+    cron_job = await place.tools.reader.get(ref.within(place.namespace))
+    template = (cron_job.get("spec") or {}).get("jobTemplate") or {}
+    job = started(ref)
+    metadata = {**(template.get("metadata") or {}), "name": job.name}
+    body = {"apiVersion": job.api_version, "kind": job.kind, "metadata": metadata, "spec": template.get("spec") or {}}
+    await place.create(_placed(body, place.namespace))
 
 
 async def _scale(place: Place, ref: ObjectRef, count: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aegis.model.verdict import GateResult, Outcome
-from aegis.shadow.trial import Stage, Trial
+from aegis.shadow.case import Stage, Trial
 
 
 class Falco:

@@ -8,7 +8,7 @@ from aegis.model.security import SecurityComparison
 from aegis.model.verdict import GateResult, Outcome
 from aegis.security.podsecurity import PLUGIN as SCANNER
 from aegis.security.policy import SecurityPolicy
-from aegis.shadow.trial import Stage, Trial
+from aegis.shadow.case import Stage, Trial
 
 
 class PodSecurityGate:

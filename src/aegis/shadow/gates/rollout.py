@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aegis.model.verdict import GateResult
 from aegis.shadow import judge
-from aegis.shadow.trial import Stage, Trial
+from aegis.shadow.case import Stage, Trial
 
 
 class Rollout:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from aegis.errors import Unavailable
 from aegis.model.refs import JsonObject
 from aegis.model.verdict import GateResult, Outcome
+from aegis.shadow.case import Stage, Trial
 from aegis.shadow.judge import SMOKE_WEIGHT
 from aegis.shadow.probe import run_script
 from aegis.shadow.smoke import Counted, checks, counted
 from aegis.shadow.statistics import Sequential, Sprt
-from aegis.shadow.trial import Stage, Trial
 
 _TIMEOUT, _PATIENCE, _DEADLINE = 2.0, 10.0, 300.0
 _ROUNDS = 2

@@ -1,0 +1,116 @@
+"""The values of a trial: what is asked, what gates look at, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+from aegis.model.changes import Change, Fix
+from aegis.model.diagnosis import Diagnosis
+from aegis.model.refs import Json, JsonObject, ObjectRef
+from aegis.model.security import SecurityComparison
+from aegis.model.symptom import Signature
+from aegis.model.verdict import Verdict
+from aegis.ports import Gate
+from aegis.shadow.clone import Plan
+from aegis.shadow.judge import Pair, Rules
+from aegis.shadow.probe import Place
+from aegis.shadow.survey import Production
+from aegis.shadow.tools import TrialTools
+
+ARMS = ("r", "c")
+"""R, production as it is, and C, the candidate."""
+
+
+class Stage(IntEnum):
+    """When a gate is judged."""
+
+    STATIC = 1
+    """Before a pod runs: on what the arms hold."""
+    WATCH = 2
+    """While the arms run; open until the judge knows."""
+    AFTER = 3
+    """On the running candidate, once the watch has found nothing against it."""
+    ABSENT = 4
+    """Not part of this trial; it says why."""
+
+
+class StagedGate(Gate, Protocol):
+    """A gate of a trial, and when its turn is."""
+
+    stage: Stage
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRequest:
+    """What to try.
+
+    Attributes:
+        incident: on whose behalf.
+        shadow_id: stored by the caller before this is called; names the arms.
+        target: what was reported, and whose failure is to be reproduced.
+        fix: with its change set.
+        diagnosis: how the target fails; where it does not say, production is read.
+        reproduce: whether there is a failure to reproduce; without one the result says no regression, not fixed.
+    """
+
+    incident: str
+    shadow_id: str
+    target: ObjectRef
+    fix: Fix
+    diagnosis: Diagnosis | None = None
+    reproduce: bool = True
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What the fix changes."""
+        return self.fix.change_set.changes if self.fix.change_set else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """What a trial found.
+
+    Attributes:
+        verdict: the decision with every gate.
+        security: the arms' findings, before (R) and after (C); None where it did not come to that.
+        ledger: what in the shadow was not as in production.
+        signatures: how each arm failed, and how often.
+    """
+
+    verdict: Verdict
+    security: SecurityComparison | None = None
+    ledger: tuple[str, ...] = ()
+    signatures: Mapping[str, tuple[tuple[Signature, int], ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """A trial under way: what gates look at.
+
+    Attributes:
+        request: what is tried.
+        tools: the doors.
+        places: the arms.
+        production: as it was surveyed.
+        plan: what was copied.
+        rules: the thresholds.
+        pair: both arms' counts, as last seen.
+        manifests: the tried and changed objects of each arm, as the server holds them.
+        tried: the pods of each arm that are tried, as last seen.
+        security: set by the gate that compares.
+    """
+
+    request: TrialRequest
+    tools: TrialTools
+    places: Mapping[str, Place]
+    production: Production
+    plan: Plan
+    rules: Rules
+    pair: Pair
+    manifests: dict[str, list[JsonObject]] = field(default_factory=dict)
+    tried: dict[str, tuple[Json, ...]] = field(default_factory=dict)
+    security: SecurityComparison | None = None

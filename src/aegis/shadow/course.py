@@ -1,0 +1,260 @@
+"""The course of one trial, from the fences to the verdict; the arms are the caller's to make and to take down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aegis.errors import Conflict, Invalid, NotFound, Refused
+from aegis.model.changes import Change
+from aegis.model.refs import Json, JsonObject
+from aegis.model.symptom import Signature
+from aegis.model.verdict import GateResult, Outcome
+from aegis.plugins import discover
+from aegis.shadow import isolation, judge
+from aegis.shadow.arm import Arm
+from aegis.shadow.blame import blames
+from aegis.shadow.case import ARMS, Stage, StagedGate, Trial, TrialResult
+from aegis.shadow.probe import Place
+from aegis.shadow.stage import copies, fence_off, furnish, make, of_bare_pods, release, started
+from aegis.shadow.watching import Watched
+from aegis.shadow.workloads import SCALED, owned_by, replicas
+
+_DEPENDENCIES = 120.0
+
+
+class Course:
+    """The course of one trial."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._tools = trial.tools
+        self._progress = trial.tools.progress
+        self._gates: list[GateResult] = []
+        self._watched: Watched | None = None
+
+    async def to_the_end(self) -> TrialResult:
+        """All of it, the verdict included; only the arms stay for the caller to take down."""
+        if await self._isolated() and await self._furnished() and await self._judged(Stage.STATIC):
+            watched = self._watched = self._watch()
+            async with asyncio.TaskGroup() as group:
+                tasks = watched.start(group)
+                await self._run_pods(watched)
+                if await self._watch_until_known(watched) and await self._judged(Stage.AFTER):
+                    await self._look_again(watched)
+                for task in tasks:
+                    task.cancel()
+        return await self._result()
+
+    async def _isolated(self) -> bool:
+        self._progress("proving that the arms are cut off")
+        places = list(self._trial.places.values())
+        async with asyncio.TaskGroup() as group:
+            for place in places:
+                group.create_task(fence_off(place, self._trial.production.limit_ranges))
+        addresses = isolation.production_addresses(self._trial.production.known, self._trial.production.pods)
+        self._gates.append(await isolation.prove(places, addresses))
+        return not self._gates[-1].inconclusive
+
+    async def _furnished(self) -> bool:
+        """Copy production into both arms, and make the changes in C."""
+        trial, request = self._trial, self._trial.request
+        self._progress("copying the workload", objects=len(trial.plan.objects))
+        async with asyncio.TaskGroup() as group:
+            for place in trial.places.values():
+                group.create_task(furnish(place, trial.plan, trial.production.limit_ranges))
+        later = of_bare_pods(request.changes, trial.plan)
+        if not await self._changed([change for change in request.changes if change.target not in later]):
+            return False
+        for arm, place in trial.places.items():
+            trial.manifests[arm] = await self._read_back(place)
+        self._count_anew()
+        return True
+
+    def _count_anew(self) -> None:
+        """Where the fix is about the number of pods, its number is what both arms are measured by."""
+        plan = self._trial.plan
+        if not plan.keeps_replicas:
+            return
+        held = {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._trial.manifests["c"]}
+        trials = {
+            ref: replicas(held[ref.kind, ref.name]) if ref.kind in SCALED and (ref.kind, ref.name) in held else count
+            for ref, count in plan.trials.items()
+        }
+        self._trial.plan = replace(plan, trials=trials)
+
+    async def _changed(self, changes: Sequence[Change]) -> bool:
+        """Make changes in C; where the server will not have them, that is what the rollout gate says."""
+        gate = GateResult(gate=judge.ROLLOUT, outcome=Outcome.FAILED, required=True)
+        try:
+            await make(self._trial.places["c"], changes, self._trial.plan.ledger)
+        except Invalid as error:
+            self._gates.append(replace(gate, reason=f"the API server refuses the change: {error.message}"))
+        except (Conflict, NotFound, Refused) as error:
+            reason = f"the change does not apply in a shadow: {error.message}"
+            self._gates.append(replace(gate, outcome=Outcome.ERRORED, inconclusive=True, reason=reason))
+        else:
+            return True
+        return False
+
+    async def _read_back(self, place: Place) -> list[JsonObject]:
+        """The tried and the changed objects, as the server holds them now."""
+        changed = [change.target for change in self._trial.request.changes]
+        refs = dict.fromkeys([*self._trial.plan.subjects, *self._trial.plan.dependencies, *changed])
+        found = [await self._tools.reader.find(ref.within(place.namespace)) for ref in refs]
+        held = [obj for obj in found if obj is not None]
+        pods = [{**obj, "metadata": {**obj["metadata"], "namespace": place.namespace}} for obj in self._bare_pods()]
+        return [*held, *pods]
+
+    def _bare_pods(self) -> list[JsonObject]:
+        return [obj for obj in self._trial.plan.objects if obj.get("kind") == "Pod"]
+
+    async def _judged(self, stage: Stage) -> bool:
+        """Ask the gates of a stage; whether none of them decided against the fix."""
+        for gate in self._staged(stage):
+            self._gates.append(await gate.judge(self._trial))
+        names = {gate.name for gate in self._staged(stage)}
+        return not any(result.gate in names and result.outcome is Outcome.FAILED for result in self._gates)
+
+    async def _run_pods(self, watched: Watched) -> None:
+        trial, prepared = self._trial, self._trial.plan
+        if prepared.dependencies:
+            self._progress("starting what the workload depends on", workloads=len(prepared.dependencies))
+            for place in trial.places.values():
+                await release(place, prepared, prepared.dependencies)
+            await self._dependencies_ready()
+        self._progress("starting both arms side by side", pods=watched.arms["c"].trials)
+        watched.started = self._tools.now()
+        async with asyncio.TaskGroup() as group:
+            for place in trial.places.values():
+                group.create_task(release(place, prepared, prepared.subjects))
+        later = of_bare_pods(trial.request.changes, prepared)
+        await self._changed([change for changes in later.values() for change in changes])
+        if later or prepared.keeps_replicas:
+            watched.arms["c"].rebase()
+
+    async def _dependencies_ready(self) -> None:
+        """Give what is called a moment; it may be the very thing that is broken, so that is no condition."""
+        dependencies = self._trial.plan.dependencies
+        deadline = self._tools.now() + _DEPENDENCIES
+        while self._tools.now() < deadline:
+            objects = [
+                await self._tools.reader.find(ref.within(place.namespace))
+                for ref in dependencies
+                for place in self._trial.places.values()
+            ]
+            if all(obj is not None and _has_ready_pods(obj) for obj in objects):
+                return
+            await asyncio.sleep(max(0.1, self._tools.real(5.0)))
+
+    async def _watch_until_known(self, watched: Watched) -> bool:
+        """Wait until each gate of the watch is decided, or one is lost; whether all of them passed."""
+        gates = self._staged(Stage.WATCH)
+        told = 0.0
+        while True:
+            watched.changed.clear()
+            self._look(watched)
+            results = [await gate.judge(self._trial) for gate in gates]
+            lost = any(_decided(result) and result.outcome in {Outcome.FAILED, Outcome.ERRORED} for result in results)
+            if lost or all(_decided(result) for result in results):
+                self._gates += results
+                return not lost
+            if self._tools.now() - told >= self._tools.cluster.time_scale:
+                told = self._tools.now()
+                self._tell()
+            await self._next_event(watched)
+
+    def _look(self, watched: Watched) -> None:
+        self._trial.pair = watched.pair()
+        self._trial.tried = {name: arm.pods for name, arm in watched.arms.items()}
+
+    async def _look_again(self, watched: Watched) -> None:
+        """What the candidate did while it was asked counts too: a crash then is a crash."""
+        self._look(watched)
+        for gate in self._staged(Stage.WATCH):
+            result = await gate.judge(self._trial)
+            if _decided(result) and result.outcome is not Outcome.PASSED:
+                self._gates = [result if one.gate == result.gate else one for one in self._gates]
+
+    async def _next_event(self, watched: Watched) -> None:
+        """The next event, or (since time itself decides too) a moment."""
+        try:
+            async with asyncio.timeout(min(1.0, max(0.05, self._tools.real(10.0)))):
+                await watched.changed.wait()
+        except TimeoutError:
+            return
+
+    def _tell(self) -> None:
+        pair, rules = self._trial.pair, self._trial.rules
+        if rules.crash:
+            red = f"as it is: {pair.r.matching} of {rules.crashes_needed} crashes"
+        else:
+            red = f"as it is: {pair.r.symptomatic} of {pair.r.trials} pods fail"
+        green = f"with the fix: {pair.c.ready} of {pair.c.trials} ready, {pair.c.crashes} crashes"
+        self._progress(f"{red} · {green}, {pair.watched:.0f} s of {rules.at_least:.0f} s")
+
+    async def _result(self) -> TrialResult:
+        for stage in (Stage.STATIC, Stage.WATCH, Stage.AFTER):
+            judged = {result.gate for result in self._gates}
+            missing = [gate for gate in self._staged(stage) if gate.name not in judged and gate.required]
+            self._gates += [judge.unfinished(gate.name, gate.weight) for gate in missing]
+        for gate in self._staged(Stage.ABSENT):
+            self._gates.append(await gate.judge(self._trial))
+        arms = self._watched.arms if self._watched else {}
+        for arm in arms.values():
+            arm.note_current()
+        gaps = (*self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
+        return TrialResult(
+            verdict=judge.decide(self._gates, gaps, incident=self._trial.request.reproduce),
+            security=self._trial.security,
+            ledger=tuple(self._trial.plan.ledger.entries),
+            signatures={name: tuple(arm.signatures.items()) for name, arm in arms.items()},
+        )
+
+    def _staged(self, stage: Stage) -> list[StagedGate]:
+        found: tuple[StagedGate, ...] = discover("aegis.shadow.gates", StagedGate)
+        return [gate for gate in found if gate.stage is stage]
+
+    def _watch(self) -> Watched:
+        trial, prepared = self._trial, self._trial.plan
+        names = {
+            name for ref in prepared.subjects if ref.kind == "Pod" for name in copies(ref.name, prepared.trials[ref])
+        }
+        owners = [ref for ref in prepared.subjects if ref.kind != "Pod"]
+
+        def is_subject(pod: Json) -> bool:
+            name = (pod.get("metadata") or {}).get("name")
+            return name in names or any(owned_by(pod, ref.kind, ref.name) for ref in owners)
+
+        def blamed(signature: Signature) -> bool:
+            return blames(signature, trial.request.changes)
+
+        return Watched(
+            places=trial.places,
+            arms={
+                name: Arm(
+                    name,
+                    trials=sum(prepared.trials[ref] for ref in prepared.subjects),
+                    is_subject=is_subject,
+                    production=trial.production.signature,
+                    blames=blamed,
+                )
+                for name in ARMS
+            },
+            subjects=[started(ref) for ref in owners],
+            service=trial.request.target if trial.request.target.kind == "Service" else None,
+            production=trial.production.signature,
+            synthetic=bool(prepared.synthetic),
+        )
+
+
+def _decided(result: GateResult) -> bool:
+    """A gate of the watch says that it is open by a SKIPPED that is inconclusive."""
+    return not (result.outcome is Outcome.SKIPPED and result.inconclusive)
+
+
+def _has_ready_pods(obj: Json) -> bool:
+    status = obj.get("status") or {}
+    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])
+    return ready or int(status.get("readyReplicas") or 0) > 0 or obj.get("kind") in {"Job", "CronJob"}
