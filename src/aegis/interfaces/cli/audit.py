@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from aegis.interfaces.cli.session import settings_of
 from aegis.model.refs import Json
 
 if TYPE_CHECKING:
+    from aegis.model.audit import Fault
     from aegis.stores.audit import FileAuditLog
 
 _HEAD = ("record", "time", "actor", "action", "outcome", "incident", "subject")
@@ -47,9 +49,8 @@ def tail(options: Globals, *, lines: int, watch: bool, incident: str) -> None:
         news = [record for record in _records(options, incident) if record["sequence"] > last]
         for record in news:
             last = record["sequence"]
-            write(
-                options, rendered("jsonl" if options.output != "table" else "table", record, lambda r=record: _line(r))
-            )
+            write(options, _line(record) if options.output == "table" else rendered("jsonl", record, str))
+        sys.stdout.flush()
 
 
 @make("verify", examples="aegis audit verify && echo whole", parent=command)
@@ -65,8 +66,7 @@ def verify(options: Globals) -> int:
         records=count,
         fault={"sequence": fault.sequence, "kind": fault.kind, "message": fault.message} if fault else None,
     )
-    words = f"broken: {fault.message}" if fault else f"whole: {count} records"
-    emit(options, result, lambda: words)
+    emit(options, result, lambda: _whole(fault, count))
     return 1 if fault else 0
 
 
@@ -104,6 +104,10 @@ def _log(options: Globals) -> FileAuditLog:
 
 def _row(record: Json) -> Sequence[object]:
     return tuple(record[name] for name in ("sequence", "at", "actor", "action", "outcome", "incident", "subject"))
+
+
+def _whole(fault: Fault | None, count: int) -> str:
+    return f"broken: {fault.message}" if fault else f"whole: {count} records"
 
 
 def _line(record: Json) -> str:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aegis.errors import Unavailable
+from aegis.errors import Unavailable, UsageError
 from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
-from aegis.interfaces.cli.output import columns, document, emit, list_document, write
+from aegis.interfaces.cli.output import columns, document, emit, list_document
 from aegis.interfaces.cli.session import progress_of, settings_of
 
 if TYPE_CHECKING:
-    from aegis.localcluster.options import ClusterInfo
+    from aegis.localcluster.options import ClusterInfo, ClusterOptions
 
 _HINT = "Start it: aegis local up."
 
@@ -32,16 +32,11 @@ def command() -> None:
 @click.pass_obj
 def up(options: Globals, time_scale: float, nodes: int, images: tuple[Path, ...]) -> None:
     """Start it in the background and print the line that points kubectl to it."""
-    from aegis.errors import UsageError
     from aegis.localcluster import daemon
-    from aegis.localcluster.options import ClusterOptions
 
     tell = progress_of(options)
-    try:
-        wanted = ClusterOptions(state=_state(options), nodes=nodes, time_scale=time_scale, images=images)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    info = daemon.up(wanted, progress=lambda words: tell(words), timeout=options.timeout or 60.0)
+    wanted = _wanted(_state(options), nodes, time_scale, images)
+    info = daemon.up(wanted, progress=tell, timeout=options.timeout or 60.0)
     for gap in info.not_enforced:
         sys.stderr.write(f"note: {gap}\n")
     emit(options, _document(info), lambda: f"export KUBECONFIG={info.kubeconfig}")
@@ -84,14 +79,24 @@ def kubeconfig(options: Globals) -> None:
 @click.pass_obj
 def images(options: Globals) -> None:
     """List what its registry holds: everything else fails to pull."""
-    from aegis.localcluster.images import catalogue
+    from aegis.localcluster.kubelet.images.registry import Registry
 
-    items = [{"image": image.reference, "what": image.description} for image in catalogue()]
-    emit(
-        options,
-        list_document("Image", items),
-        lambda: columns(("image", "what it is"), [(one["image"], one["what"]) for one in items]),
-    )
+    items = [{"image": reference} for reference in sorted(Registry.standard().references())]
+    emit(options, list_document("Image", items), lambda: columns(("image",), [(one["image"],) for one in items]))
+
+
+def _wanted(state: Path, nodes: int, time_scale: float, images: tuple[Path, ...]) -> ClusterOptions:
+    """What to start.
+
+    Raises:
+        UsageError: if there is no such cluster.
+    """
+    from aegis.localcluster.options import ClusterOptions
+
+    try:
+        return ClusterOptions(state=state, nodes=nodes, time_scale=time_scale, images=images)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _state(options: Globals) -> Path:
