@@ -37,7 +37,7 @@ class ApiServer:
         self.log_source = log_source
         self.authority = Authority()
         store, registry = Store(), Registry()
-        writer, deleter = Writer(store, registry, Gate(store, registry)), Deleter(store)
+        writer, deleter = Writer(store, registry, Gate(store)), Deleter(store)
         self.api: ClusterApi = Door(store, registry, writer, deleter)
         self._core = Core(
             store=store,

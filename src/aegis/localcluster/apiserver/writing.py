@@ -92,7 +92,9 @@ class Writer:
             raise AlreadyExists(resource, key[1])
         if not resource.custom:
             apply_defaults(resource.kind, obj)
-        request = admission.Request(resource=resource, operation="CREATE", new=obj, old=None, dry_run=options.dry_run)
+        request = admission.Request(
+            resource=resource, operation="CREATE", new=obj, old=None, dry_run=options.dry_run, warnings=options.warnings
+        )
         self._gate.mutate(request)
         faults = metadata_faults(resource.kind, metadata) + validate(resource, obj, None)
         if faults:
@@ -133,6 +135,7 @@ class Writer:
             old=old,
             dry_run=options.dry_run,
             subresource=options.subresource,
+            warnings=options.warnings,
         )
         self._gate.mutate(request)
         faults = metadata_faults(resource.kind, new["metadata"])

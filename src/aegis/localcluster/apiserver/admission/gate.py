@@ -1,40 +1,27 @@
-"""The chain of admission: first what may change an object, then what may only refuse it."""
+"""The chain of admission: first what may change an object, then what may only refuse it.
+
+A further policy (as the Pod Security labels of namespaces) is one more `Step` at the end of the chain.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
-
+from aegis.localcluster.apiserver.admission.limits import LimitRanges
+from aegis.localcluster.apiserver.admission.pods import PodDefaults
+from aegis.localcluster.apiserver.admission.quotas import Quotas
+from aegis.localcluster.apiserver.admission.request import Request, Step
+from aegis.localcluster.apiserver.admission.services import ServiceAddresses
 from aegis.localcluster.apiserver.refusals import Forbidden
-from aegis.localcluster.apiserver.registry import Registry, Resource
+from aegis.localcluster.apiserver.registry import Resource
 from aegis.localcluster.apiserver.store import Store
 from aegis.localcluster.status import ApiError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One write, as admission sees it; `new` may be changed by the first half of the chain."""
-
-    resource: Resource
-    operation: Literal["CREATE", "UPDATE"]
-    new: dict[str, Any]
-    old: Mapping[str, Any] | None
-    dry_run: bool = False
-    subresource: str = ""
-
-    @property
-    def namespace(self) -> str | None:
-        """The object's namespace."""
-        namespace: str | None = self.new["metadata"].get("namespace")
-        return namespace
 
 
 class Gate:
     """Every admission step, in order."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
-        self._store, self._registry = store, registry
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._steps: tuple[Step, ...] = (PodDefaults(store), LimitRanges(store), ServiceAddresses(store), Quotas(store))
 
     def namespace(self, resource: Resource, namespace: str | None) -> None:
         """Refuse a new object in a namespace that is not there, or is going.
@@ -55,6 +42,10 @@ class Gate:
 
     def mutate(self, request: Request) -> None:
         """Let every step change the object that may."""
+        for step in self._steps:
+            step.mutate(request)
 
     def judge(self, request: Request) -> None:
         """Let every step refuse the finished object."""
+        for step in self._steps:
+            step.judge(request)
