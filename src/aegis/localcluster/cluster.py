@@ -11,21 +11,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-from aegis.errors import Unavailable
+from aegis.errors import Unavailable, UsageError
 from aegis.localcluster.api import ClusterApi, Pace
 from aegis.localcluster.apiserver.http.pages import version_info
 from aegis.localcluster.apiserver.kubeconfig import kubeconfig, write_kubeconfig
 from aegis.localcluster.apiserver.server import ApiServer
 from aegis.localcluster.controllers.manager import run_controllers
 from aegis.localcluster.describing import describe
-from aegis.localcluster.nodes import create_nodes
+from aegis.localcluster.kubelet.images.reference import InvalidReferenceError
+from aegis.localcluster.kubelet.images.registry import Registry, RegistryError
+from aegis.localcluster.kubelet.kubelet import Kubelet
+from aegis.localcluster.kubelet.node import NodeSpec
+from aegis.localcluster.kubelet.runtime import Capabilities
 from aegis.localcluster.options import ClusterInfo, ClusterOptions
 from aegis.localcluster.statefolder import StateFolder
 
@@ -70,36 +75,79 @@ class LocalCluster:
         return await self._stack.__aexit__(kind, error, trace)
 
     async def _start(self) -> None:
+        registry = _registry(self.options.images)
         self._folder.prepare()
         self._stack.callback(self._folder.clear)
         self._progress("starting the API server")
-        version, pace = version_info()["gitVersion"], Pace(scale=self.options.time_scale)
-        authority = self._server.authority.certificate
+        url = await self._listen()
+        tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._progress("starting the controllers and the scheduler")
+        pace, authority = Pace(scale=self.options.time_scale), self._server.authority.certificate
+        self._run(tasks, run_controllers(self.api, pace, authority.decode()), "controllers")
+        self._progress("starting the kubelet")
+        capabilities = await self._start_kubelet(tasks, registry, pace, url)
+        write_kubeconfig(self.kubeconfig, kubeconfig(url, authority, self._server.admin_certificate()))
+        self.info = self._described(url, capabilities)
+        describe(self.api, self.info)
+
+    async def _listen(self) -> str:
         try:
             url = await self._server.start(port=self.options.port)
         except OSError as error:
             why = f"the API server cannot listen on port {self.options.port}: {error.strerror}"
             raise Unavailable(why, hint="choose another port") from error
         self._stack.push_async_callback(self._server.stop)
-        create_nodes(self.api, self.options, version)
-        self._progress("starting the controllers and the scheduler")
-        await self._run_controllers(pace, authority.decode())
-        document = kubeconfig(url, authority, self._server.admin_certificate())
-        write_kubeconfig(self.kubeconfig, document)
-        self.info = ClusterInfo(
+        return url
+
+    async def _start_kubelet(self, tasks: asyncio.TaskGroup, registry: Registry, pace: Pace, url: str) -> Capabilities:
+        kubelet = Kubelet(
+            api=self.api,
+            nodes=[
+                NodeSpec(name=name, cpu=self.options.cpu, memory=self.options.memory, pods=self.options.pods)
+                for name in node_names(self.options.nodes)
+            ],
+            registry=registry,
+            pace=pace,
+            state=self._folder.pods,
+            mode=self.options.isolation or "auto",
+            api_server=("127.0.0.1", urlsplit(url).port or 0),
+            token=self._server.pod_token,
+        )
+        self._server.log_source = kubelet
+        self._run(tasks, kubelet.run(), "kubelet")
+        await kubelet.started.wait()
+        if kubelet.capabilities is None:
+            raise AssertionError("a kubelet that started knows its capabilities")
+        return kubelet.capabilities
+
+    def _run(self, tasks: asyncio.TaskGroup, part: Coroutine[None, None, None], name: str) -> None:
+        """Run a part until the context closes; if it fails, the context is cancelled."""
+        self._stack.callback(tasks.create_task(part, name=name).cancel)
+
+    def _described(self, url: str, capabilities: Capabilities) -> ClusterInfo:
+        return ClusterInfo(
             pid=os.getpid(),
             url=url,
             kubeconfig=self.kubeconfig,
-            version=version,
+            version=version_info()["gitVersion"],
             nodes=self.options.nodes,
             time_scale=self.options.time_scale,
-            isolation="namespaces",
-            not_enforced=(),
+            isolation=capabilities.mode,
+            not_enforced=capabilities.not_enforced,
             started_at=datetime.now(UTC),
         )
-        describe(self.api, self.info)
 
-    async def _run_controllers(self, pace: Pace, ca_pem: str) -> None:
-        tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        running = tasks.create_task(run_controllers(self.api, pace, ca_pem), name="controllers")
-        self._stack.callback(running.cancel)
+
+def node_names(count: int) -> list[str]:
+    """The names of the nodes, in order."""
+    return [f"aegis-local-{number}" for number in range(1, count + 1)]
+
+
+def _registry(folders: Sequence[Path]) -> Registry:
+    registry = Registry.standard()
+    for folder in folders:
+        try:
+            registry.add_folder(folder)
+        except (RegistryError, InvalidReferenceError, OSError) as error:
+            raise UsageError(f"the images of {folder} cannot be read: {error}") from error
+    return registry

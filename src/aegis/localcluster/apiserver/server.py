@@ -7,7 +7,7 @@ import ssl
 
 from aiohttp import web
 
-from aegis.localcluster.api import ClusterApi, LogSource
+from aegis.localcluster.api import ClusterApi, LogSource, Object
 from aegis.localcluster.apiserver.access import AccessControl
 from aegis.localcluster.apiserver.admission import Gate
 from aegis.localcluster.apiserver.authn import Authenticator
@@ -59,6 +59,15 @@ class ApiServer:
     def admin_certificate(self) -> KeyPair:
         """A fresh client certificate that may do everything."""
         return self.authority.client("kubernetes-admin", ["system:masters"])
+
+    def pod_token(self, pod: Object, audience: str, seconds: int) -> str | None:
+        """A token of a pod's service account, bound to the pod; None where the account is missing."""
+        name = pod["spec"].get("serviceAccountName") or "default"
+        account = self.api.get("serviceaccounts", pod["metadata"]["namespace"], name)
+        if account is None:
+            return None
+        audiences = [audience] if audience else []
+        return self._core.authenticator.issue(account, seconds=seconds, audiences=audiences, pod=pod).token
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None) -> str:
         """Listen, over TLS with a certificate of the cluster's own CA unless a context is given; returns the URL.
