@@ -24,13 +24,17 @@ class Recorder:
         self._seen: OrderedDict[_Seen, str] = OrderedDict()
 
     def pod(self, pod: Object, kind: str, reason: str, message: str, *, container: str | None = None) -> None:
-        """Record something about a pod or one of its containers; `kind` is `Normal` or `Warning`."""
+        """Record something about a pod or one of its containers; `kind` is `Normal` or `Warning`.
+
+        Raises:
+            ApiError: refused for another reason than that the namespace is going.
+        """
         metadata = pod["metadata"]
         path = None if container is None else _field_path(pod, container)
         seen = (metadata["uid"], path or "", reason, message)
         try:
             if not self._counted(metadata["namespace"], seen):
-                event = self._event(pod, kind, reason, message[:_MESSAGE_MAX], path)
+                event = {**self._frame(pod, path), "type": kind, "reason": reason, "message": message[:_MESSAGE_MAX]}
                 self._remember(seen, self._api.create("events", event, manager=_MANAGER)["metadata"]["name"])
         except ApiError as error:
             # Nothing may be created in a namespace that is going; other refusals would be a defect worth seeing.
@@ -52,7 +56,7 @@ class Recorder:
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
 
-    def _event(self, pod: Object, kind: str, reason: str, message: str, path: str | None) -> Object:
+    def _frame(self, pod: Object, path: str | None) -> Object:
         metadata, now = pod["metadata"], timestamp(time.time())
         host = pod["spec"].get("nodeName", "")
         involved = {
@@ -70,13 +74,10 @@ class Recorder:
             "kind": "Event",
             "metadata": {"name": f"{metadata['name']}.{time.time_ns():x}", "namespace": metadata["namespace"]},
             "involvedObject": involved,
-            "reason": reason,
-            "message": message,
             "source": {"component": _MANAGER, "host": host},
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,
-            "type": kind,
             "eventTime": None,
             "reportingComponent": _MANAGER,
             "reportingInstance": host,

@@ -28,7 +28,12 @@ _FIRST_TURN = 256
 
 
 class LogFile:
-    """The output of one run of a container, being written or complete."""
+    """The output of one run of a container, being written or complete.
+
+    Attributes:
+        changed: set at the next change, and then replaced by another.
+        written: set when the output is complete.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,13 +42,14 @@ class LogFile:
         self._out: IO[bytes] | None = None
         self._open_pipes = 0
         self.changed = asyncio.Event()
+        self.written = asyncio.Event()
         folder.mkdir(parents=True, exist_ok=True)
         self._next_segment()
 
     def capture(self, stream: str) -> int:
         """The write end of a pipe whose lines are kept under this stream's name; the caller's to close."""
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(write_end, True)  # noqa: FBT003 - the standard library's signature
+        os.set_blocking(write_end, True)
         self._open_pipes += 1
         loop = asyncio.get_running_loop()
         loop.add_reader(read_end, self._pump, _Pipe(fd=read_end, stream=stream.encode()), loop)
@@ -73,6 +79,7 @@ class LogFile:
         if self._out is not None:
             self._out.close()
             self._out = None
+        self.written.set()
         self._tell()
 
     def _pump(self, pipe: _Pipe, loop: asyncio.AbstractEventLoop) -> None:
@@ -146,7 +153,7 @@ class _Pipe:
         self.last = max(time.time_ns(), self.last + 1)
         seconds, nanoseconds = divmod(self.last, 1_000_000_000)
         moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return b"%s.%09dZ %s %s %s\n" % (moment.encode(), nanoseconds, self.stream, mark, text)
+        return b" ".join((f"{moment}.{nanoseconds:09d}Z".encode(), self.stream, mark, text)) + b"\n"
 
 
 class LogStore:
@@ -237,20 +244,22 @@ def _records_from(log: LogFile, place: _Place) -> Iterator[tuple[bytes, bytes]]:
     place.offset = 0 if place.segment < log.first else place.offset
     place.segment = max(place.segment, log.first)
     while True:
-        try:
-            with log.segment(place.segment).open("rb") as file:
-                file.seek(place.offset)
-                for line in file:
-                    place.offset += len(line)
-                    stamp, _, mark, text = line.split(b" ", 3)
-                    yield stamp, text if mark == b"F" else text.rstrip(b"\n")
-        except FileNotFoundError:
-            pass
+        with contextlib.suppress(FileNotFoundError):
+            yield from _segment(log.segment(place.segment), place)
         if place.segment >= log.newest:
             return
         place.segment, place.offset = place.segment + 1, 0
 
 
+def _segment(path: Path, place: _Place) -> Iterator[tuple[bytes, bytes]]:
+    with path.open("rb") as file:
+        file.seek(place.offset)
+        for line in file:
+            place.offset += len(line)
+            stamp, _, mark, text = line.split(b" ", 3)
+            yield stamp, text if mark == b"F" else text.rstrip(b"\n")
+
+
 def _stamp(moment: float) -> bytes:
     whole = datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return b"%s.%09dZ" % (whole.encode(), round((moment % 1) * 1e9))
+    return f"{whole}.{round(moment % 1 * 1e9):09d}Z".encode()

@@ -97,7 +97,11 @@ async def _namespaces(base: Path, addresses: Sequence[str]) -> Runtime:
 
 
 async def _try_out(node: Sandbox) -> None:
-    """Run a program with a root of its own: overlays, /proc and devices may be refused where namespaces are not."""
+    """Run a program with a root of its own: overlays, /proc and devices may be refused where namespaces are not.
+
+    Raises:
+        SandboxError: it does not run.
+    """
     root = Root(prefix=interpreter_prefix())
     nothing = os.open(os.devnull, os.O_RDWR)
     try:

@@ -130,8 +130,8 @@ def _entry(data: dict[str, Any], folder: Path) -> Entry:
         for path, file in data.pop("files", {}).items()
     }
     base = _standard().get(data.pop("base", ""), Entry())
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    env = {**base.env, **given.pop("env", {})}
+    env = {**base.env, **data.pop("env", {})}
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     return replace(base, **given, env=env, files={**base.files, **files})
 
 
@@ -170,7 +170,7 @@ def _with_interpreter() -> dict[str, RootFile]:
     prefix = interpreter_prefix()
     target = f"/usr/local/bin/{_PYTHON}" if prefix else str(Path(sys.base_prefix) / "bin" / _PYTHON)
     return {
-        "/etc/passwd": RootFile(text=_PASSWD),
+        "/etc/passwd": RootFile(text=_USERS),
         "/etc/group": RootFile(text=_GROUP),
         "/etc/shadow": RootFile(text="root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n", mode=0o640),
         "/usr/local/bin/python": RootFile(link=target),
@@ -182,7 +182,7 @@ def _program(name: str) -> RootFile:
     return RootFile(text=_SHEBANG + (_PROGRAMS / f"{name}.py").read_text(encoding="utf-8"), mode=0o755)
 
 
-_PASSWD = """\
+_USERS = """\
 root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin

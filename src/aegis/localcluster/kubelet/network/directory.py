@@ -192,21 +192,17 @@ def _isolation(pods: Sequence[_Pod], namespaces: Sequence[Object], policies: Seq
     labels = {one["metadata"]["name"]: _namespace_labels(one) for one in namespaces}
     into: dict[str, list[Rule]] = {}
     out: dict[str, list[Rule]] = {}
+    cluster = _Cluster(pods=pods, labels=labels)
     for policy in policies:
         spec, namespace = policy["spec"], policy["metadata"]["namespace"]
-        selector = label_selector(spec.get("podSelector"))
         types = spec.get("policyTypes") or (["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
-        for pod in pods:
-            if pod.namespace != namespace or not selector.matches(pod.labels):
-                continue
+        for pod in _selected(policy, pods):
             if "Ingress" in types:
-                rules = into.setdefault(pod.address, [])
-                for rule in spec.get("ingress") or ():
-                    rules += _ingress(rule, pod, namespace, pods, labels)
+                found = [_ingress(rule, pod, namespace, cluster) for rule in spec.get("ingress") or ()]
+                into.setdefault(pod.address, []).extend(rule for rules in found for rule in rules)
             if "Egress" in types:
-                rules = out.setdefault(pod.address, [])
-                for rule in spec.get("egress") or ():
-                    rules += _egress(rule, namespace, pods, labels)
+                found = [_egress(rule, namespace, cluster) for rule in spec.get("egress") or ()]
+                out.setdefault(pod.address, []).extend(rule for rules in found for rule in rules)
     return {
         address: Isolation(
             ingress=tuple(into[address]) if address in into else None,
@@ -220,27 +216,36 @@ def _namespace_labels(namespace: Object) -> dict[str, str]:
     return {_NAME_LABEL: namespace["metadata"]["name"], **(namespace["metadata"].get("labels") or {})}
 
 
-_Labels = Mapping[str, Mapping[str, str]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    pods: Sequence[_Pod]
+    labels: Mapping[str, Mapping[str, str]]
 
 
-def _ingress(rule: Mapping[str, Any], pod: _Pod, namespace: str, pods: Sequence[_Pod], labels: _Labels) -> list[Rule]:
+def _selected(policy: Object, pods: Sequence[_Pod]) -> list[_Pod]:
+    selector = label_selector(policy["spec"].get("podSelector"))
+    namespace = policy["metadata"]["namespace"]
+    return [pod for pod in pods if pod.namespace == namespace and selector.matches(pod.labels)]
+
+
+def _ingress(rule: Mapping[str, Any], pod: _Pod, namespace: str, cluster: _Cluster) -> list[Rule]:
     ports = _ports(rule.get("ports"), pod)
     if ports == ():
         return []
-    return [_with_peers(rule.get("from"), ports, namespace, pods, labels)]
+    return [_with_peers(rule.get("from"), ports, namespace, cluster)]
 
 
-def _egress(rule: Mapping[str, Any], namespace: str, pods: Sequence[_Pod], labels: _Labels) -> list[Rule]:
+def _egress(rule: Mapping[str, Any], namespace: str, cluster: _Cluster) -> list[Rule]:
     asked = rule.get("ports") or ()
     named = [port for port in asked if isinstance(port.get("port"), str)]
     numbered = [port for port in asked if port not in named]
     rules = []
     if numbered or not asked:
-        rules.append(_with_peers(rule.get("to"), _ports(numbered, None), namespace, pods, labels))
+        rules.append(_with_peers(rule.get("to"), _ports(numbered, None), namespace, cluster))
     if named:
         # A port's name means another number at each pod that is spoken to.
-        peers = _with_peers(rule.get("to"), None, namespace, pods, labels)
-        for other in pods:
+        peers = _with_peers(rule.get("to"), None, namespace, cluster)
+        for other in cluster.pods:
             ports = _ports(named, other)
             if ports and (peers.addresses is None or other.address in peers.addresses):
                 rules.append(Rule(addresses=frozenset({other.address}), ports=ports))
@@ -251,8 +256,7 @@ def _with_peers(
     peers: Sequence[Mapping[str, Any]] | None,
     ports: tuple[PortRange, ...] | None,
     namespace: str,
-    pods: Sequence[_Pod],
-    labels: _Labels,
+    cluster: _Cluster,
 ) -> Rule:
     if not peers:
         return Rule(ports=ports)
@@ -263,15 +267,15 @@ def _with_peers(
             block = peer["ipBlock"]
             blocks.append(Block(cidr=block["cidr"], excepted=tuple(block.get("except") or ())))
         else:
-            addresses |= {pod.address for pod in pods if _is_peer(pod, peer, namespace, labels)}
+            addresses |= {pod.address for pod in cluster.pods if _is_peer(pod, peer, namespace, cluster)}
     return Rule(addresses=frozenset(addresses), blocks=tuple(blocks), ports=ports)
 
 
-def _is_peer(pod: _Pod, peer: Mapping[str, Any], namespace: str, labels: _Labels) -> bool:
+def _is_peer(pod: _Pod, peer: Mapping[str, Any], namespace: str, cluster: _Cluster) -> bool:
     if peer.get("namespaceSelector") is None:
         if pod.namespace != namespace:
             return False
-    elif not _selector(peer["namespaceSelector"]).matches(labels.get(pod.namespace, {})):
+    elif not _selector(peer["namespaceSelector"]).matches(cluster.labels.get(pod.namespace, {})):
         return False
     return _selector(peer.get("podSelector") or {}).matches(pod.labels)
 

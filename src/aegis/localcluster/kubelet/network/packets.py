@@ -148,10 +148,10 @@ def _fold(total: int) -> int:
 
 
 def _delta(old: bytes, new: bytes) -> int:
-    complement = sum(~word & 0xFFFF for word in struct.unpack(f"!{len(old) // 2}H", old))
-    return complement + _sum(new)
+    inverted = bytes(~byte & 0xFF for byte in old)
+    return _sum(inverted) + _sum(new)
 
 
 def _adjust(frame: bytearray, at: int, delta: int) -> None:
-    (old,) = struct.unpack_from("!H", frame, at)
+    old: int = struct.unpack_from("!H", frame, at)[0]
     struct.pack_into("!H", frame, at, ~_fold((~old & 0xFFFF) + delta) & 0xFFFF)

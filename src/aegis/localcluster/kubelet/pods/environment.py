@@ -33,29 +33,26 @@ def command(container: Mapping[str, Any], image: Entry, env: Mapping[str, str]) 
     """The program and its arguments."""
     given, args = container.get("command"), container.get("args")
     head = [expand(word, env) for word in given] if given else list(image.entrypoint)
-    if args:
-        tail = [expand(word, env) for word in args]
-    else:
-        tail = [] if given else list(image.cmd)
-    return (*head, *tail)
+    rest = [] if given else list(image.cmd)
+    return (*head, *([expand(word, env) for word in args] if args else rest))
 
 
 def environment(
-    pod: Object, container: Mapping[str, Any], image: Entry, base: Mapping[str, str], lookup: Lookup
+    pod: Object, container: Mapping[str, Any], base: Mapping[str, str], *, image: Entry, lookup: Lookup
 ) -> dict[str, str]:
     """A container's environment.
 
     Args:
         pod: with its addresses in the status, for the downward API.
         container: of the pod's spec.
-        image: what the image sets comes first.
-        base: what the kubelet sets: the Services; the pod's own variables win over it.
+        base: what the kubelet sets; the image's variables win over it, and the pod's own over both.
+        image: the container's.
         lookup: where ConfigMaps and Secrets are found.
 
     Raises:
         ConfigError: something that the pod names and does not call optional is not there.
     """
-    own = dict(base)
+    own = {**base, **image.env}
     for source in container.get("envFrom") or ():
         own.update(_all_of(source, lookup))
     for variable in container.get("env") or ():
@@ -63,7 +60,7 @@ def environment(
         value = _value_from(source, pod, container, lookup) if source else expand(variable.get("value") or "", own)
         if value is not None:
             own[variable["name"]] = value
-    return {**image.env, **own}
+    return own
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
@@ -126,17 +123,17 @@ def keys_of(obj: Object) -> list[str]:
 
 
 def _all_of(source: Mapping[str, Any], lookup: Lookup) -> dict[str, str]:
-    for field, resource in _KINDS.items():
-        reference = source.get(field)
-        if reference:
-            obj = lookup(resource, reference["name"])
-            if obj is None:
-                if reference.get("optional"):
-                    return {}
-                raise ConfigError(f'{_ONE[resource]} "{reference["name"]}" not found')
-            prefix = source.get("prefix") or ""
-            return {f"{prefix}{key}": text_of(obj, key) or "" for key in keys_of(obj)}
-    return {}
+    field = next((field for field in _KINDS if source.get(field)), None)
+    if field is None:
+        return {}
+    resource, reference = _KINDS[field], source[field]
+    obj = lookup(resource, reference["name"])
+    if obj is not None:
+        prefix = source.get("prefix") or ""
+        return {f"{prefix}{key}": text_of(obj, key) or "" for key in keys_of(obj)}
+    if reference.get("optional"):
+        return {}
+    raise ConfigError(f'{_ONE[resource]} "{reference["name"]}" not found')
 
 
 def _value_from(source: Mapping[str, Any], pod: Object, container: Mapping[str, Any], lookup: Lookup) -> str | None:
@@ -145,13 +142,14 @@ def _value_from(source: Mapping[str, Any], pod: Object, container: Mapping[str, 
     if resource := source.get("resourceFieldRef"):
         return container_resource(pod, container, resource)
     if reference := source.get("configMapKeyRef"):
-        return _key(reference, "configmaps", "ConfigMap", pod, lookup)
+        return _key(reference, "ConfigMap", pod, lookup)
     if reference := source.get("secretKeyRef"):
-        return _key(reference, "secrets", "Secret", pod, lookup)
+        return _key(reference, "Secret", pod, lookup)
     raise ConfigError("unsupported source of an environment variable")
 
 
-def _key(reference: Mapping[str, Any], resource: str, kind: str, pod: Object, lookup: Lookup) -> str | None:
+def _key(reference: Mapping[str, Any], kind: str, pod: Object, lookup: Lookup) -> str | None:
+    resource = kind.lower() + "s"
     obj = lookup(resource, reference["name"])
     value = None if obj is None else text_of(obj, reference["key"])
     if value is not None or reference.get("optional"):

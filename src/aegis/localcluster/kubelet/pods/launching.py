@@ -33,7 +33,7 @@ class Surroundings:
     lookup: Lookup
 
 
-def launch(pod: Object, container: Mapping[str, Any], image: Entry, run: int, around: Surroundings) -> Launch:
+def launch(pod: Object, container: Mapping[str, Any], image: Entry, run: int, *, around: Surroundings) -> Launch:
     """What to run for the `run`-th time of a container.
 
     Raises:
@@ -41,7 +41,7 @@ def launch(pod: Object, container: Mapping[str, Any], image: Entry, run: int, ar
     """
     who = identity(pod, container, image)
     base = {"PATH": _PATH, "HOSTNAME": hostname(pod), "HOME": "/root" if who.uid == 0 else "/", **around.services}
-    env = environment(pod, container, image, base, around.lookup)
+    env = environment(pod, container, base, image=image, lookup=around.lookup)
     argv = command(container, image, env)
     if not argv:
         raise ConfigError("no command specified")

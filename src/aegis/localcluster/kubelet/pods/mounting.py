@@ -9,6 +9,13 @@ from aegis.localcluster.kubelet.pods.volumes import Content, Empty, VolumeError,
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Sandbox
 
+_NAMED = {
+    "configMapRef": "configmaps",
+    "configMapKeyRef": "configmaps",
+    "secretRef": "secrets",
+    "secretKeyRef": "secrets",
+}
+
 
 class Mounter:
     """The volumes of one pod in one sandbox."""
@@ -46,11 +53,14 @@ def named_objects(pod: Object) -> set[tuple[str, str]]:
     for volume in pod["spec"].get("volumes") or ():
         found |= names(volume)
     for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
-        for source in container.get("envFrom") or ():
-            found |= {("configmaps", (source.get("configMapRef") or {}).get("name"))}
-            found |= {("secrets", (source.get("secretRef") or {}).get("name"))}
-        for variable in container.get("env") or ():
-            source = variable.get("valueFrom") or {}
-            found |= {("configmaps", (source.get("configMapKeyRef") or {}).get("name"))}
-            found |= {("secrets", (source.get("secretKeyRef") or {}).get("name"))}
-    return {(resource, name) for resource, name in found if name}
+        sources = [
+            *(container.get("envFrom") or ()),
+            *(one.get("valueFrom") or {} for one in container.get("env") or ()),
+        ]
+        found |= {
+            (_NAMED[kind], str(reference["name"]))
+            for source in sources
+            for kind, reference in source.items()
+            if kind in _NAMED and reference.get("name")
+        }
+    return found

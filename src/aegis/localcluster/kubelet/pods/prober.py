@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 from socket import socket
@@ -110,5 +111,6 @@ async def _program(action: Exec, timeout: float, run: RunProgram, nominal: float
 def _dial_words(host: str, port: int, error: OSError) -> str:
     if isinstance(error, ConnectionResetError):
         return f"read tcp {host}:{port}: read: connection reset by peer"
-    reason = (error.strerror or str(error)).lower()
+    # asyncio puts words of its own into the error; the system's are the ones that people know.
+    reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
     return f"dial tcp {host}:{port}: connect: {reason}"

@@ -116,28 +116,27 @@ def probes_of(container: Mapping[str, Any], pod_ip: str) -> list[Probe]:
 
 def action_of(spec: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str) -> Action:
     """What a probe or a lifecycle hook does."""
-    if get := spec.get("httpGet"):
-        port = port_number(get["port"], container)
+    network = spec.get("httpGet") or spec.get("tcpSocket")
+    if network:
+        port = port_number(network["port"], container)
         if port is None:
-            return Unsupported(what=f'couldn\'t find port "{get["port"]}" in container')
-        path = get.get("path") or "/"
-        return Http(
-            host=get.get("host") or pod_ip,
-            port=port,
-            path=path if path.startswith("/") else f"/{path}",
-            scheme=get.get("scheme") or "HTTP",
-            headers=tuple((header["name"], header.get("value", "")) for header in get.get("httpHeaders") or ()),
-        )
-    if socket := spec.get("tcpSocket"):
-        port = port_number(socket["port"], container)
-        if port is None:
-            return Unsupported(what=f'couldn\'t find port "{socket["port"]}" in container')
-        return Tcp(host=socket.get("host") or pod_ip, port=port)
+            return Unsupported(what=f'couldn\'t find port "{network["port"]}" in container')
+        host = network.get("host") or pod_ip
+        return _http(network, host, port) if spec.get("httpGet") else Tcp(host=host, port=port)
     if spec.get("exec"):
         return Exec(command=tuple(spec["exec"].get("command") or ()))
-    if "grpc" in spec:
-        return Unsupported(what="gRPC probes are not part of the local cluster")
-    return Unsupported(what="no action")
+    return Unsupported(what="gRPC probes are not part of the local cluster" if "grpc" in spec else "no action")
+
+
+def _http(get: Mapping[str, Any], host: str, port: int) -> Http:
+    path = get.get("path") or "/"
+    return Http(
+        host=host,
+        port=port,
+        path=path if path.startswith("/") else f"/{path}",
+        scheme=get.get("scheme") or "HTTP",
+        headers=tuple((header["name"], header.get("value", "")) for header in get.get("httpHeaders") or ()),
+    )
 
 
 def port_number(port: int | str, container: Mapping[str, Any]) -> int | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from aegis.localcluster.api import Object
 from aegis.localcluster.kubelet.logs import LogFile
 from aegis.localcluster.kubelet.pods.host import Host
-from aegis.localcluster.kubelet.pods.probes import Action, Probe, Tally, Unsupported, action_of, probes_of
 from aegis.localcluster.kubelet.pods.prober import ask
+from aegis.localcluster.kubelet.pods.probes import Action, Probe, Tally, Unsupported, action_of, probes_of
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Exit, Sandbox
 from aegis.localcluster.kubelet.sandbox.launch import Launch
@@ -78,13 +78,12 @@ class Run:
             SandboxError: it does not run; the message is a container runtime's.
         """
         self.log = log
-        with Path(os.devnull).open("rb") as nothing:
-            out, err = log.capture("stdout"), log.capture("stderr")
-            try:
-                self.end = await self._sandbox.start(self._launch, [nothing.fileno(), out, err])
-            finally:
-                os.close(out)
-                os.close(err)
+        stdio = [os.open(os.devnull, os.O_RDONLY), log.capture("stdout"), log.capture("stderr")]
+        try:
+            self.end = await self._sandbox.start(self._launch, stdio)
+        finally:
+            for fd in stdio:
+                os.close(fd)
         self.end.add_done_callback(lambda _: self._changed())
 
     async def post_start(self) -> str | None:
@@ -120,11 +119,10 @@ class Run:
 
     async def drained(self) -> None:
         """Return when its output is complete, or soon."""
-        if self.log is not None and not self.log.complete:
-            loop = asyncio.get_running_loop()
-            deadline = loop.time() + _DRAIN_SECONDS
-            while not self.log.complete and loop.time() < deadline:
-                await asyncio.sleep(0.005)
+        if self.log is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await self.log.written.wait()
 
     async def execute(self, argv: tuple[str, ...], timeout: float) -> tuple[int, str]:  # noqa: ASYNC109
         """Run a program in the container: its exit code and the beginning of its output.
@@ -135,15 +133,15 @@ class Run:
         key = f"{self._launch.key}.exec{next(_numbers)}"
         joined = replace(self._launch, key=key, argv=argv, root=None, inside=self._launch.key, memory_limit=None)
         output = _Output()
-        with Path(os.devnull).open("rb") as nothing:
-            write_end = output.open()
-            try:
-                end = await self._sandbox.start(joined, [nothing.fileno(), write_end, write_end])
-            except SandboxError as error:
-                output.close()
-                return 126, f"OCI runtime exec failed: exec failed: unable to start container process: {error}"
-            finally:
-                os.close(write_end)
+        nothing, write_end = os.open(os.devnull, os.O_RDONLY), output.open()
+        try:
+            end = await self._sandbox.start(joined, [nothing, write_end, write_end])
+        except SandboxError as error:
+            output.close()
+            return 126, f"OCI runtime exec failed: exec failed: unable to start container process: {error}"
+        finally:
+            os.close(nothing)
+            os.close(write_end)
         try:
             async with asyncio.timeout(timeout):
                 code = (await asyncio.shield(end)).code
@@ -216,7 +214,7 @@ class _Output:
 
     def open(self) -> int:
         self._fd, write_end = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._fd, False)  # noqa: FBT003 - the standard library's signature
+        os.set_blocking(self._fd, False)
         self._loop.add_reader(self._fd, self._read)
         return write_end
 

@@ -34,7 +34,7 @@ def identity(pod: Object, container: Mapping[str, Any], image: Entry) -> Identit
     context = {**of_pod, **{name: value for name, value in of_container.items() if value is not None}}
     uid, gid = _user(image, context)
     if context.get("runAsNonRoot"):
-        _check_not_root(pod, container, context, image, uid)
+        _check_not_root(context, image, uid, f'(pod: "{pod_label(pod)}", container: {container["name"]})')
     groups = {*(of_pod.get("supplementalGroups") or ()), *([of_pod["fsGroup"]] if "fsGroup" in of_pod else [])}
     return Identity(
         uid=uid,
@@ -65,10 +65,7 @@ def _named(image: Entry, file: str, name: str) -> int:
     raise ConfigError(f'failed to generate container spec: failed to resolve username "{name}": no users found')
 
 
-def _check_not_root(
-    pod: Object, container: Mapping[str, Any], context: Mapping[str, Any], image: Entry, uid: int
-) -> None:
-    where = f'(pod: "{pod_label(pod)}", container: {container["name"]})'
+def _check_not_root(context: Mapping[str, Any], image: Entry, uid: int, where: str) -> None:
     if context.get("runAsUser") is not None:
         if uid == 0:
             raise ConfigError(f"container's runAsUser breaks non-root policy {where}")

@@ -53,6 +53,12 @@ class Empty:
     in_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    lookup: Lookup
+    token: TokenMaker
+
+
 Content = dict[str, File] | Empty
 
 
@@ -65,7 +71,7 @@ def content(volume: Mapping[str, Any], pod: Object, lookup: Lookup, token: Token
     try:
         for kind in _SHOWN:
             if kind in volume:
-                return _shown(kind, volume[kind], pod, lookup, token)
+                return _shown(kind, volume[kind], pod, _Given(lookup=lookup, token=token))
         if "emptyDir" in volume:
             size = volume["emptyDir"].get("sizeLimit")
             return Empty(
@@ -93,30 +99,30 @@ def names(volume: Mapping[str, Any]) -> set[tuple[str, str]]:
     return found
 
 
-def _shown(kind: str, source: Mapping[str, Any], pod: Object, lookup: Lookup, token: TokenMaker) -> dict[str, File]:
+def _shown(kind: str, source: Mapping[str, Any], pod: Object, given: _Given) -> dict[str, File]:
     mode = source.get("defaultMode", _MODE)
     if kind == "projected":
         files: dict[str, File] = {}
         for part in source.get("sources") or ():
-            files.update(_part(part, pod, lookup, token, mode=mode))
+            files.update(_part(part, pod, given, mode=mode))
         return files
-    return _part({kind: source}, pod, lookup, token, mode=mode)
+    return _part({kind: source}, pod, given, mode=mode)
 
 
-def _part(part: Mapping[str, Any], pod: Object, lookup: Lookup, token: TokenMaker, *, mode: int) -> dict[str, File]:
+def _part(part: Mapping[str, Any], pod: Object, given: _Given, *, mode: int) -> dict[str, File]:
     for kind in ("configMap", "secret"):
         if kind in part:
-            return _keys(kind, part[kind], pod, lookup, mode=mode)
+            return _keys(kind, part[kind], given.lookup, mode=mode)
     if "downwardAPI" in part:
         return _downward(part["downwardAPI"].get("items") or (), pod, mode)
     asked = part.get("serviceAccountToken")
     if asked:
-        made = token(pod, asked.get("audience") or "", int(asked.get("expirationSeconds") or 3600))
+        made = given.token(pod, asked.get("audience") or "", int(asked.get("expirationSeconds") or 3600))
         return {} if made is None else {asked["path"]: File(data=made.encode(), mode=mode)}
     return {}
 
 
-def _keys(kind: str, source: Mapping[str, Any], pod: Object, lookup: Lookup, *, mode: int) -> dict[str, File]:
+def _keys(kind: str, source: Mapping[str, Any], lookup: Lookup, *, mode: int) -> dict[str, File]:
     resource, word, key_word = _RESOURCES[kind]
     name = source.get("secretName") or source.get("name", "")
     obj, optional = lookup(resource, name), bool(source.get("optional"))

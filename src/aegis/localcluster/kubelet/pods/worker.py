@@ -102,11 +102,9 @@ class PodWorker:
         """Run the pod until it is deleted."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                try:
-                    await self._live(tasks)
-                finally:
-                    for probing in self._probing.values():
-                        probing.cancel()
+                await self._live(tasks)
+                for probing in self._probing.values():
+                    probing.cancel()
         finally:
             self._leave_sandbox()
 
@@ -116,21 +114,21 @@ class PodWorker:
             if self.pod["metadata"].get("deletionTimestamp"):
                 await self._terminate()
                 return
-            again = await self._sync(tasks)
-            if not self._wake.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(again):
-                        await self._wake.wait()
+            await self._wait_for_change(await self._sync(tasks))
+
+    async def _wait_for_change(self, seconds: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     async def _sync(self, tasks: asyncio.TaskGroup) -> float | None:
         """One look at everything; after how many wall-clock seconds to look again, if nothing happens before."""
         await self._note_runs()
         if self._failure is not None:
             return None
-        if late := self._deadline():
-            if late <= 0:
-                await self._fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
-                return None
+        if (late := self._deadline()) and late <= 0:
+            await self._fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+            return None
         self._plan = plan(self.pod, self._known)
         if self._plan.phase in {"Succeeded", "Failed"}:
             await self._stop_runs(self._plan.stop)
@@ -138,7 +136,7 @@ class PodWorker:
             self._leave_sandbox()
             self._publish()
             return None
-        waits = [late] if late else []
+        waits = [] if late is None else [late]
         if await self._ready_to_start(waits):
             await self._renew_volumes()
             for name in self._plan.start:
@@ -149,7 +147,8 @@ class PodWorker:
 
     async def _ready_to_start(self, waits: list[float]) -> bool:
         """Whether there is a sandbox with all its volumes, made now if need be."""
-        if not self._plan.start or self._sandbox is not None and not self._sandbox.closed and self._mounter is not None:
+        there = self._sandbox is not None and not self._sandbox.closed and self._mounter is not None
+        if there or not self._plan.start:
             return True
         try:
             if self._sandbox is None or self._sandbox.closed:
@@ -195,7 +194,7 @@ class PodWorker:
             return [image.again]
         number = container.restarts + 1 if ended is not None else container.restarts
         try:
-            asked = launch(self._with_address(), spec, image, number, self._surroundings())
+            asked = launch(self._with_address(), spec, image, number, around=self._surroundings())
         except ConfigError as error:
             self._wait(name, Waiting(reason="CreateContainerConfigError", message=str(error)))
             self._event("Warning", "Failed", f"Error: {error}", name)
