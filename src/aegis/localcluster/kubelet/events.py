@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 
 from aegis.localcluster.api import ClusterApi, Object
-from aegis.localcluster.kubelet.pods.state import timestamp
+from aegis.localcluster.kubelet.times import timestamp
 from aegis.localcluster.status import ApiError
 
 _MANAGER = "kubelet"

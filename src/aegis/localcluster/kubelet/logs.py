@@ -176,7 +176,7 @@ class LogStore:
 
     def find(self, pod_uid: str, container: str, *, previous: bool) -> LogFile | None:
         """The newest run's output, or that of the one before."""
-        runs = self._runs.get((pod_uid, container), ())
+        runs = self._runs.get((pod_uid, container), deque())
         if previous:
             return runs[-2] if len(runs) > 1 else None
         return runs[-1] if runs else None

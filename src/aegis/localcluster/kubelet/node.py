@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aegis.localcluster.api import Object
-from aegis.localcluster.kubelet.pods.state import timestamp
+from aegis.localcluster.kubelet.times import timestamp
 
 VERSION = "v1.33.1"
 LEASE_SECONDS = 40

@@ -12,9 +12,9 @@ import socket
 import time
 from typing import NoReturn
 
+from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.network.switch import Switch
 from aegis.localcluster.kubelet.network.tables import Tables
-from aegis.localcluster.kubelet.sandbox import wire
 
 _FRAME_MAX = 65_600
 _BURST = 32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +60,3 @@ class Container:
     ready: bool = False
     container_id: str = ""
     image_id: str = ""
-
-
-def timestamp(moment: float) -> str:
-    """A moment as Kubernetes writes it: RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,7 +8,8 @@ from typing import Any
 
 from aegis.localcluster.api import Object
 from aegis.localcluster.kubelet.pods.lifecycle import Phase, is_sidecar
-from aegis.localcluster.kubelet.pods.state import Container, Running, State, Terminated, Waiting, timestamp
+from aegis.localcluster.kubelet.pods.state import Container, Running, State, Terminated, Waiting
+from aegis.localcluster.kubelet.times import timestamp
 
 _OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
 

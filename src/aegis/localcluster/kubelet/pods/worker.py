@@ -27,11 +27,11 @@ from aegis.localcluster.kubelet.pods.state import (
     State,
     Terminated,
     Waiting,
-    timestamp,
 )
 from aegis.localcluster.kubelet.pods.status import PodFacts, pod_status
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Exit, Sandbox
+from aegis.localcluster.kubelet.times import timestamp
 from aegis.localcluster.status import ApiError
 
 _MANAGER = "kubelet"

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aegis.localcluster.kubelet.sandbox import linux, netlink, wire
+from aegis.localcluster.kubelet import wire
+from aegis.localcluster.kubelet.sandbox import linux, netlink
 from aegis.localcluster.kubelet.sandbox.launch import Launch, SandboxPlan
 from aegis.localcluster.kubelet.sandbox.memory import MemoryWatch
 from aegis.localcluster.kubelet.sandbox.process import StartError, exit_code, spawn

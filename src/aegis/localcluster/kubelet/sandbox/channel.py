@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 
-from aegis.localcluster.kubelet.sandbox import wire
+from aegis.localcluster.kubelet import wire
 
 _RETRY_SECONDS = 0.002
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import aegis
+from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.network.tables import Tables
-from aegis.localcluster.kubelet.sandbox import wire
 from aegis.localcluster.kubelet.sandbox.channel import Channel, SandboxError
 from aegis.localcluster.kubelet.sandbox.launch import Launch, SandboxPlan
 

@@ -20,8 +20,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.network import switchboard
-from aegis.localcluster.kubelet.sandbox import agent, linux, wire
+from aegis.localcluster.kubelet.sandbox import agent, linux
 from aegis.localcluster.kubelet.sandbox.launch import SandboxPlan
 
 _NAMESPACES = (
