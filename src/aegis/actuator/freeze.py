@@ -60,6 +60,8 @@ class FreezeWindow:
             )
         except ValueError as error:
             raise UsageError(f"not a freeze window: {text!r}: {error}") from error
+        if every == "once" and not start < end:  # type: ignore[operator]  # both are times then
+            raise UsageError(f"not a freeze window: {text!r}: it ends before it begins")
         return cls(text=text.strip(), zone=zone, every=every, start=start, end=end)
 
     def covers(self, now: datetime) -> bool:

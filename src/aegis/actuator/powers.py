@@ -1,44 +1,56 @@
-"""What a pod may do beyond an ordinary one: privileges, and what it takes of its node."""
+"""What an object lets its pods do beyond ordinary ones: privileges, and what they take of their node."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from aegis.kube.pod_template import ContainerAt, containers, pod_spec_of
-from aegis.model.refs import Json
-
-
-def powers(obj: Json) -> frozenset[str]:
-    """The powers that an object gives its pods, as `hostNetwork`, `containers[web]: privileged`; of a partial object too."""
-    spec = pod_spec_of(obj)
-    if spec is None:
-        return frozenset()
-    return frozenset((*_of_pod(spec), *(power for at in containers(spec) for power in _of_container(at))))
-
-
-def _of_pod(spec: Json) -> Iterator[str]:
-    for field in ("hostNetwork", "hostPID", "hostIPC"):
-        if spec.get(field):
-            yield field
-    if spec.get("hostUsers") is True:
-        yield "hostUsers"
-    for volume in spec.get("volumes") or ():
-        if isinstance(volume, dict) and isinstance(volume.get("hostPath"), dict):
-            yield f"hostPath {volume['hostPath'].get('path')}"
+_SWITCHES: Final = frozenset({
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "privileged",
+    "allowPrivilegeEscalation",
+    "hostProcess",
+})
+_DEEPEST: Final = 64
 
 
-def _of_container(at: ContainerAt) -> Iterator[str]:
-    context = at.spec.get("securityContext") or {}
-    if context.get("privileged"):
-        yield f"{at.path}: privileged"
-    if context.get("allowPrivilegeEscalation"):
-        yield f"{at.path}: allowPrivilegeEscalation"
-    if context.get("procMount") not in {None, "", "Default"}:
-        yield f"{at.path}: procMount {context['procMount']}"
-    for capability in (context.get("capabilities") or {}).get("add") or ():
-        yield f"{at.path}: capability {capability}"
-    if (context.get("windowsOptions") or {}).get("hostProcess"):
-        yield f"{at.path}: hostProcess"
-    for port in at.spec.get("ports") or ():
-        if isinstance(port, dict) and port.get("hostPort"):
-            yield f"{at.path}: hostPort {port['hostPort']}"
+def powers(obj: Mapping[str, Any]) -> frozenset[str]:
+    """The powers that an object gives, each with its place, as `…containers[web].securityContext.privileged`.
+
+    Looked for everywhere in the object, not only where a built-in kind keeps its pod template: so a partial object and
+    a custom resource are seen through as well.
+    """
+    return frozenset(_within(obj, "", 0))
+
+
+def _within(value: Any, path: str, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST:
+        yield f"{path}: nested too deep to be looked through"
+        return
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            where = f"{path}.{key}" if path else str(key)
+            yield from _of_field(str(key), item, where)
+            yield from _within(item, where, depth + 1)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            name = item.get("name") if isinstance(item, Mapping) else None
+            yield from _within(item, f"{path}[{name or index}]", depth + 1)
+
+
+def _of_field(key: str, value: Any, where: str) -> Iterator[str]:
+    match key, value:
+        case _, True if key in _SWITCHES:
+            yield where
+        case "hostPath", Mapping():
+            yield f"{where} {value.get('path')}"
+        case "hostPort", int() if value:
+            yield f"{where} {value}"
+        case "procMount", str() if value not in {"", "Default"}:
+            yield f"{where} {value}"
+        case "capabilities", {"add": [*names]}:
+            yield from (f"{where} {name}" for name in names)
+        case _:
+            return

@@ -49,27 +49,23 @@ _SHADOW_KINDS: Final = frozenset({
 _IMMUTABLE_SELECTOR: Final = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
 
 
-def _nobody(_obj: Json) -> str | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What a person configured.
 
     Attributes:
+        gitops_owner: who else owns an object, in words (`Argo CD application shop`); None: nobody.
         protected: namespaces that no fix touches.
         writes_per_hour: how many remediations may write to production within an hour, a cluster.
         freezes: when production is left alone.
         shadow_prefix: how the names of shadow namespaces begin.
-        gitops_owner: who else owns an object, in words (`Argo CD application shop`); None: nobody.
     """
 
+    gitops_owner: Callable[[Json], str | None]
     protected: frozenset[str] = PROTECTED
     writes_per_hour: int = 3
     freezes: tuple[FreezeWindow, ...] = ()
     shadow_prefix: str = "aegis-shadow-"
-    gitops_owner: Callable[[Json], str | None] = _nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ class Endpoint:
     Attributes:
         server: the URL of the API server, without a final slash.
         context: the context's name; empty within a cluster.
+        namespace: the context's namespace, or the pod's own.
         tls: None for plain HTTP, which is accepted on loopback only.
         server_name: the name that the certificate must have; empty: that of the URL.
         proxy: the URL of a proxy; empty: none.
@@ -51,6 +52,7 @@ class Endpoint:
     server: str
     context: str
     tls: ssl.SSLContext | None
+    namespace: str = "default"
     server_name: str = ""
     proxy: str = ""
     user: Json = field(default_factory=dict, repr=False)
@@ -184,8 +186,15 @@ def _in_cluster(environ: Mapping[str, str], folder: Path) -> JsonObject:
             {"name": "", "cluster": {"server": server, "certificate-authority": str((folder / "ca.crt").absolute())}}
         ],
         "users": [{"name": "pod", "user": {"tokenFile": str((folder / "token").absolute())}}],
-        "contexts": [{"name": "", "context": {"cluster": "", "user": "pod"}}],
+        "contexts": [{"name": "", "context": {"cluster": "", "user": "pod", "namespace": _own_namespace(folder)}}],
     }
+
+
+def _own_namespace(folder: Path) -> str:
+    try:
+        return (folder / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def _entry(merged: Json, section: str, key: str, name: str) -> Json:
@@ -211,6 +220,7 @@ def _endpoint(options: KubeOptions, single: SingleConfig, cluster: Json, user: J
         server=server,
         context=single.context_name,
         tls=tls,
+        namespace=single.namespace,
         server_name=str(cluster.get("tls-server-name") or ""),
         proxy=_proxy(server, str(cluster.get("proxy-url") or ""), options.environ),
         user=user,

@@ -289,6 +289,9 @@ async def test_within_a_cluster(server: FakeServer, tmp_path: Path) -> None:
     endpoint = find_endpoint(KubeOptions(environ=environ), service_account=account)
     assert endpoint.server == server.url
     assert endpoint.context == ""
+    assert endpoint.namespace == "default"
+    (account / "namespace").write_text("ops\n")
+    assert find_endpoint(KubeOptions(environ=environ), service_account=account).namespace == "ops"
     assert endpoint.user["tokenFile"] == str(account / "token")
     six = environ | {"KUBERNETES_SERVICE_HOST": "::1"}
     assert find_endpoint(KubeOptions(environ=six), service_account=account).server == f"https://[::1]:{port}"
