@@ -62,11 +62,15 @@ class Kubelet:
         api_server: tuple[str, int] | None = None,
         token: TokenMaker = lambda _pod, _audience, _seconds: None,
     ) -> None:
-        """`api_server` is the loopback address that `kubernetes.default` leads to; `token` makes pods' tokens."""
+        """`api_server` is the loopback address that `kubernetes.default` leads to; `token` makes pods' tokens.
+
+        A node that the API has already keeps its address and its status; the others are registered by `run`.
+        """
         self._api, self._specs, self._registry, self._pace = api, nodes, registry, pace
         self._state, self._mode, self._api_server, self._token = state, mode, api_server, token
         self._nodes = {
-            spec.name: Node(name=spec.name, address=node_address(number)) for number, spec in enumerate(nodes)
+            spec.name: Node(name=spec.name, address=self._address(spec.name, number))
+            for number, spec in enumerate(nodes)
         }
         self._pools = {spec.name: AddressPool(pod_network(number)) for number, spec in enumerate(nodes)}
         self._logs = LogStore(state / "logs")
@@ -166,11 +170,15 @@ class Kubelet:
     def _register(self) -> None:
         now = time.time()
         for number, spec in enumerate(self._specs):
-            node = node_object(spec, self._nodes[spec.name].address, pod_network(number), now)
             if self._api.get("nodes", None, spec.name) is None:
+                node = node_object(spec, self._nodes[spec.name].address, pod_network(number), now)
                 self._api.create("nodes", node, manager=_MANAGER)
-            self._api.update_status("nodes", node, manager=_MANAGER)
             self._renew(spec.name)
+
+    def _address(self, name: str, number: int) -> str:
+        known = self._api.get("nodes", None, name) or {}
+        addresses = (known.get("status") or {}).get("addresses") or ()
+        return next((one["address"] for one in addresses if one["type"] == "InternalIP"), node_address(number))
 
     async def _keep_alive(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from typing import Any
 from aegis.localcluster.api import Object
 from aegis.localcluster.kubelet.times import timestamp
 
-VERSION = "v1.33.1"
+VERSION = "v1.33.0"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
 LEASES = "kube-node-lease"
