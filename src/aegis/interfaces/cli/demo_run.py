@@ -1,0 +1,203 @@
+"""One scenario of the demo, driven through the same flow as `aegis fix`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aegis.errors import Unavailable
+from aegis.flows.outcome import exit_status
+from aegis.flows.remediation import open_incident, run
+from aegis.interfaces.cli.approver import TerminalApprover
+from aegis.interfaces.cli.demo_scenario import Expected, Scenario, manifests
+from aegis.interfaces.cli.fix import read_given
+from aegis.interfaces.cli.progress import StderrProgress
+from aegis.interfaces.cli.targets import existing_target
+from aegis.model.diagnosis import Confidence
+from aegis.model.incident import Incident
+from aegis.model.refs import JsonObject, ObjectRef
+from aegis.model.verdict import Outcome
+from aegis.ports import ClusterReader, ClusterWriter
+from aegis.wiring import links
+
+if TYPE_CHECKING:
+    from aegis.flows.tools import Answer, Approver, Question
+    from aegis.wiring import System
+
+MANAGER = "kubectl"
+"""As whom the manifests are applied: as `kubectl apply --server-side` does."""
+
+_SYMPTOM_SECONDS = 60.0
+_HEALTHY_SECONDS = 60.0
+_PAUSE = 0.3
+_UNDECIDED_LOOKS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where a scenario plays.
+
+    Attributes:
+        system: AEGIS, connected to the demo's cluster.
+        outside: the hands of those who break things: they do not go through the actuator.
+        yes: answer yes.
+        no_color: no colours.
+    """
+
+    system: System
+    outside: ClusterWriter
+    yes: bool
+    no_color: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeddledApprover:
+    """Somebody else changes production between the yes and the write."""
+
+    approver: Approver
+    meddle: Callable[[], Awaitable[None]]
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer, after which production is another."""
+        answer = await self.approver.ask(question)
+        await self.meddle()
+        return answer
+
+
+async def play(stage: Stage, scenario: Scenario, progress: StderrProgress) -> JsonObject:
+    """Break it, mend it as `aegis fix` does, and hold the end against the table: one item of the report."""
+    began = time.monotonic()
+    progress(scenario.title)
+    system = stage.system
+    *past, fault = scenario.steps
+    for step in past:
+        await _apply(stage.outside, step)
+        progress("waiting until it works", target=scenario.target)
+        await _until_healthy(system, await _target(system, scenario))
+    await _apply(stage.outside, fault)
+    target = await _target(system, scenario)
+    progress("broken; waiting until it shows", target=scenario.target)
+    await _until_failing(system, target)
+    incident = await _remediate(stage, scenario, target, progress)
+    item = report_item(scenario, incident, time.monotonic() - began)
+    progress("ended", phase=incident.phase.value, reason=incident.reason or "none", as_expected=item["passed"])
+    return item
+
+
+async def _target(system: System, scenario: Scenario) -> ObjectRef:
+    return await existing_target(system.reader, scenario.target.split("/"), scenario.namespace)
+
+
+async def _remediate(stage: Stage, scenario: Scenario, target: ObjectRef, progress: StderrProgress) -> Incident:
+    system = stage.system
+    approver: Approver = TerminalApprover(links=links(system.settings, target), yes=stage.yes, no_color=stage.no_color)
+    if scenario.between is not None:
+        between = scenario.between
+
+        async def meddle() -> None:
+            progress("somebody else changes production now", file=between.name)
+            await _apply(stage.outside, between)
+
+        approver = MeddledApprover(approver=approver, meddle=meddle)
+    tools = system.tools(approver=approver, progress=progress)
+    given = await read_given(tools, scenario.changes, scenario.namespace)
+    return await run(tools, await open_incident(tools, target, given))
+
+
+async def _apply(outside: ClusterWriter, path: Path) -> None:
+    for ref, obj in manifests(path):
+        await outside.apply(ref, obj, manager=MANAGER, force=True)
+
+
+async def _until_healthy(system: System, target: ObjectRef) -> None:
+    """Until everything that should be ready is.
+
+    Raises:
+        Unavailable: if it does not become so.
+    """
+    from aegis.delivery.health import read_health
+
+    deadline = time.monotonic() + _HEALTHY_SECONDS
+    while time.monotonic() < deadline:
+        health = await read_health(system.reader, target)
+        if health is not None and health.good:
+            return
+        await asyncio.sleep(_PAUSE)
+    raise Unavailable(
+        f"{target} did not become ready within {_HEALTHY_SECONDS:.0f} s", hint="Is the machine overloaded?"
+    )
+
+
+async def _until_failing(system: System, target: ObjectRef) -> None:
+    """Until the diagnosis is sure, or has been unsure for a while: some faults it cannot know.
+
+    Raises:
+        Unavailable: if nothing fails.
+    """
+    deadline, undecided = time.monotonic() + _SYMPTOM_SECONDS, 0
+    while time.monotonic() < deadline:
+        _, diagnosis = await system.investigate(target)
+        if diagnosis.verdict in {Confidence.CONFIRMED, Confidence.LIKELY}:
+            return
+        undecided = undecided + 1 if diagnosis.verdict is Confidence.INCONCLUSIVE else 0
+        if undecided >= _UNDECIDED_LOOKS:
+            return
+        await asyncio.sleep(_PAUSE)
+    raise Unavailable(f"{target} did not fail within {_SYMPTOM_SECONDS:.0f} s", hint="Is the machine overloaded?")
+
+
+def report_item(scenario: Scenario, incident: Incident, seconds: float) -> JsonObject:
+    """One item of `kind: DemoReport`."""
+    diagnosis, verdict = incident.diagnosis, incident.verdict
+    root = diagnosis.root.to_dict() if diagnosis and diagnosis.root else None
+    item: JsonObject = {
+        "scenario": scenario.name,
+        "incident": incident.id,
+        "phase": incident.phase.value,
+        "reason": incident.reason,
+        "cause": diagnosis.cause if diagnosis else None,
+        "root_cause": root,
+        "decision": verdict.decision.value if verdict else None,
+        "exit": exit_status(incident),
+        "gates": [gate.to_dict() for gate in verdict.gates] if verdict else [],
+        "message": incident.message,
+        "duration_seconds": round(seconds, 1),
+    }
+    return {**item, "passed": not differences(item, scenario.expected)}
+
+
+def differences(item: JsonObject, expected: Expected) -> list[str]:
+    """In what an end is not as the table says."""
+    root = item["root_cause"]
+    wanted: Sequence[tuple[str, object, object]] = (
+        ("phase", item["phase"], expected.phase),
+        ("reason", item["reason"], expected.reason),
+        ("decision", item["decision"], expected.decision),
+        ("exit", item["exit"], expected.exit_status),
+        ("cause", item["cause"], expected.cause or item["cause"]),
+        ("root_cause", f"{root['kind']}/{root['name']}" if root else None, expected.root_cause or _same(root)),
+    )
+    found = [f"{name} is {seen}, not {should}" for name, seen, should in wanted if seen != should]
+    if expected.gate and not _decided_against(item, expected.gate):
+        found.append(f"the gate {expected.gate} did not decide against it")
+    return found
+
+
+def _same(root: JsonObject | None) -> str | None:
+    return f"{root['kind']}/{root['name']}" if root else None
+
+
+def _decided_against(item: JsonObject, gate: str) -> bool:
+    return any(one["gate"] == gate and one["outcome"] == Outcome.FAILED.value for one in item["gates"])
+
+
+async def tidy(reader: ClusterReader, namespaces: Sequence[str]) -> list[str]:
+    """Namespaces of shadows that are still there: none should be."""
+    from aegis.shadow.namespace import SELECTOR
+
+    left = await reader.list("v1", "Namespace", labels=SELECTOR)
+    return [str(one["metadata"]["name"]) for one in left if one["metadata"]["name"] not in namespaces]
