@@ -25,7 +25,9 @@ from aegis.localcluster.apiserver.http.pages import version_info
 from aegis.localcluster.apiserver.kubeconfig import kubeconfig, write_kubeconfig
 from aegis.localcluster.apiserver.server import ApiServer
 from aegis.localcluster.controllers.manager import run_controllers
-from aegis.localcluster.describing import describe
+from aegis.localcluster.describing import describe, publish_api_server
+from aegis.localcluster.kubelet.addresses import node_address
+from aegis.localcluster.kubelet.gateway import API_PORT
 from aegis.localcluster.kubelet.images.reference import InvalidReferenceError
 from aegis.localcluster.kubelet.images.registry import Registry, RegistryError
 from aegis.localcluster.kubelet.kubelet import Kubelet
@@ -77,10 +79,12 @@ class LocalCluster:
     async def _start(self) -> None:
         registry = _registry(self.options.images)
         self._folder.prepare()
+        self._folder.clear()  # of what a killed one left behind
         self._stack.callback(self._folder.clear)
         self._progress("starting the API server")
         url = await self._listen()
         tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
+        publish_api_server(self.api, node_address(0), API_PORT)
         self._progress("starting the controllers and the scheduler")
         pace, authority = Pace(scale=self.options.time_scale), self._server.authority.certificate
         self._run(tasks, run_controllers(self.api, pace, authority.decode()), "controllers")

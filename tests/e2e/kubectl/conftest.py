@@ -113,9 +113,9 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         daemon.down(state)
 
 
-@pytest.fixture(params=binaries() or [None], ids=lambda b: b or "none")
+@pytest.fixture(params=binaries() or [""], ids=lambda binary: binary or "none")
 def binary(request: pytest.FixtureRequest) -> str:
-    if request.param is None:
+    if not request.param:
         pytest.skip("no kubectl on PATH and none named by AEGIS_TEST_KUBECTL")
     found: str = request.param
     return found

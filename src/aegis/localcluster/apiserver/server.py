@@ -10,6 +10,7 @@ from aiohttp import web
 from aegis.localcluster.api import ClusterApi, LogSource, Object
 from aegis.localcluster.apiserver.access import AccessControl
 from aegis.localcluster.apiserver.admission import Gate
+from aegis.localcluster.apiserver.admission.services import API_SERVER
 from aegis.localcluster.apiserver.authn import Authenticator
 from aegis.localcluster.apiserver.bootstrap import bootstrap
 from aegis.localcluster.apiserver.core import Core
@@ -77,7 +78,8 @@ class ApiServer:
         """
         if not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the local cluster listens on loopback only, not on {host}")
-        names = [host, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+        names = [host, "localhost", API_SERVER, *service]
         context = tls or server_context(self.authority.server(names), self.authority.certificate)
         runner = web.AppRunner(
             application(self._core), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, handler_cancellation=True
