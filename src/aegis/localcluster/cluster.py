@@ -67,14 +67,28 @@ class LocalCluster:
         try:
             await self._start()
         except BaseException:
-            await self._stack.aclose()
+            await self._close()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        """End every part.
+
+        Raises:
+            Unavailable: one of them had failed, which had cancelled the context.
+        """
+        try:
+            await self._stack.aclose()
+        except ExceptionGroup as group:
+            first: Exception = group
+            while isinstance(first, ExceptionGroup):
+                first = first.exceptions[0]
+            raise Unavailable(f"a part of the local cluster failed: {str(first) or type(first).__name__}") from group
 
     async def _start(self) -> None:
         registry = _registry(self.options.images)
