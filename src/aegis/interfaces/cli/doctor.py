@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +33,8 @@ _MADE_IN_A_SHADOW = (
     "namespaces", "pods", "configmaps", "secrets", "services", "serviceaccounts", "resourcequotas", "limitranges",
     "deployments.apps", "networkpolicies.networking.k8s.io",
 )  # fmt: skip
+_ADDRESSES = ("10.255.0.1",)
+_NAMESPACES = "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or use a real cluster."
 _MENDED = ("deployments.apps", "statefulsets.apps", "daemonsets.apps", "services", "configmaps")
 
 
@@ -75,7 +79,7 @@ async def _examine(options: Globals) -> list[Finding]:
     except UsageError as error:
         return [*findings, _missing("settings", error)]
     findings += [Finding(check="settings", status="ok", detail="read"), *_state(loaded)]
-    findings += _local()
+    findings.append(await _local())
     return findings + await _cluster(options, loaded)
 
 
@@ -110,16 +114,20 @@ def _state(loaded: LoadedSettings) -> Iterator[Finding]:
         yield Finding(check="mode", status="warning", detail=f"{mode.mode.value}: {mode.reason}", remedy=remedy)
 
 
-def _local() -> Iterator[Finding]:
-    """What the embedded cluster can do on this machine."""
-    from aegis.localcluster.kubelet.runtime import strongest_isolation
+async def _local() -> Finding:
+    """What the embedded cluster can do on this machine: found by trying."""
+    from aegis.localcluster.kubelet.runtime import start_runtime
+    from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 
-    isolation, why_not = strongest_isolation()
-    if isolation == "namespaces":
-        yield Finding(check="local cluster", status="ok", detail="pods run in kernel namespaces of their own")
-    else:
-        remedy = "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1) or use a real cluster."
-        yield Finding(check="local cluster", status="warning", detail=f"plain processes: {why_not}", remedy=remedy)
+    with tempfile.TemporaryDirectory(prefix="aegis-doctor-") as folder:
+        try:
+            runtime, can = await start_runtime(Path(folder), "auto", _ADDRESSES)
+        except (SandboxError, OSError) as error:
+            return Finding(check="local cluster", status="warning", detail=str(error), remedy=_NAMESPACES)
+        await runtime.stop()
+    if can.mode == "namespaces":
+        return Finding(check="local cluster", status="ok", detail="pods run in kernel namespaces of their own")
+    return Finding(check="local cluster", status="warning", detail="pods run as plain processes", remedy=_NAMESPACES)
 
 
 async def _cluster(options: Globals, loaded: LoadedSettings) -> list[Finding]:
