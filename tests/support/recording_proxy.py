@@ -69,11 +69,11 @@ class Recording:
 
 @asynccontextmanager
 async def recording_proxy(kubeconfig: Path) -> AsyncIterator[Recording]:
-    """Run a proxy in front of the cluster of a kubeconfig (one cluster, a bearer token)."""
+    """Run a proxy in front of the cluster of a kubeconfig (one cluster, one user, whose certificate the proxy shows)."""
     config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    cluster = config["clusters"][0]["cluster"]
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     with tempfile.TemporaryDirectory() as folder:
-        upstream = _upstream_tls(cluster)
+        upstream = _upstream_tls(cluster, user, Path(folder))
         server_tls, certificate = _own_tls(Path(folder))
         recording = Recording(kubeconfig=Path(folder) / "kubeconfig")
         async with aiohttp.ClientSession(auto_decompress=False) as session:
@@ -132,11 +132,22 @@ def _forward(session: aiohttp.ClientSession, server: str, tls: ssl.SSLContext, r
     return handle
 
 
-def _upstream_tls(cluster: dict[str, Any]) -> ssl.SSLContext:
-    data = cluster.get("certificate-authority-data")
-    if data:
-        return ssl.create_default_context(cadata=base64.b64decode(data).decode())
-    return ssl.create_default_context(cafile=cluster["certificate-authority"])
+def _upstream_tls(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext:
+    authority = _file(cluster, "certificate-authority", folder)
+    context = ssl.create_default_context(cafile=authority)
+    if any(key.startswith("client-certificate") for key in user):
+        context.load_cert_chain(_file(user, "client-certificate", folder), _file(user, "client-key", folder))
+    return context
+
+
+def _file(entry: dict[str, Any], key: str, folder: Path) -> Path:
+    """The file that a kubeconfig names, or one with the data that it holds."""
+    data = entry.get(f"{key}-data")
+    if not data:
+        return Path(entry[key])
+    path = folder / key
+    path.write_bytes(base64.b64decode(data))
+    return path
 
 
 def _own_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
