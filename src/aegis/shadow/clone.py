@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aegis.errors import Refused
-from aegis.kube.pod_template import containers, pod_spec_of, template_path
+from aegis.kube.pod_template import containers, template_of, template_path
 from aegis.model.refs import Json, JsonObject, ObjectRef
+from aegis.security.standards import CONTROLS, pod_of
 from aegis.shadow.closure import Closure, Known
 from aegis.shadow.synthetic import Faker
 from aegis.shadow.workloads import SCALED, replicas
@@ -120,7 +121,7 @@ def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> P
     """Turn a closure into the objects of an arm.
 
     Raises:
-        Refused: if a workload cannot run in a shadow without touching a node.
+        Refused: if the workload that is tried could reach its node.
     """
     ledger, objects, synthetic, trials = Ledger(), [], [], {}
     for ref in sorted(found.named, key=lambda ref: _ORDER[ref.kind]):
@@ -135,7 +136,14 @@ def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> P
         obj = known[ref]
         if obj is None:
             continue
-        refuse_node_access(ref, obj)
+        if fault := forbidden(obj):
+            if ref in found.subjects:
+                raise Refused(
+                    f"{ref} cannot be tried in a shadow, which would let it reach the node ({fault})",
+                    hint="Try this fix by hand on a test cluster.",
+                )
+            ledger.note(f"{ref.kind} {ref.name} is not copied: a shadow does not admit it ({fault})")
+            continue
         count = _trials(ref, obj, found, options)
         trials[shadow_ref(ref)] = count
         objects.append(workload(obj, options, ledger))
@@ -144,7 +152,7 @@ def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> P
     return Plan(
         objects=tuple(objects),
         subjects=tuple(shadow_ref(ref) for ref in found.subjects if known.get(ref) is not None),
-        dependencies=tuple(shadow_ref(ref) for ref in found.dependencies if known.get(ref) is not None),
+        dependencies=tuple(shadow_ref(ref) for ref in found.dependencies if shadow_ref(ref) in trials),
         trials=trials,
         synthetic=tuple(synthetic),
         ledger=ledger,
@@ -162,25 +170,14 @@ def shadow_ref(ref: ObjectRef) -> ObjectRef:
     return ref
 
 
-def refuse_node_access(ref: ObjectRef, obj: Json) -> None:
-    """Refuse what would let a trial reach into a node.
-
-    Raises:
-        Refused: naming the field.
-    """
-    spec = pod_spec_of(obj) or {}
-    fault = next((name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name) is True), "")
-    for volume in spec.get("volumes") or []:
-        if "hostPath" in volume:
-            fault = f"the hostPath volume {volume.get('name')}"
-    for at in containers(spec):
-        if (at.spec.get("securityContext") or {}).get("privileged") is True:
-            fault = f"the privileged container {at.name}"
-    if fault:
-        raise Refused(
-            f"{ref} cannot be tried in a shadow: {fault} reaches the node",
-            hint="Try this fix by hand on a test cluster.",
-        )
+def forbidden(obj: Json) -> str:
+    """What of a workload a shadow's namespace would not admit (Pod Security `baseline`); empty where nothing is."""
+    template = template_of(obj)
+    if template is None:
+        return ""
+    pod = pod_of(template)
+    faults = (fault for control in CONTROLS if control.level == "baseline" for fault in control.check(pod))
+    return next((f"{fault.location}: {fault.found}" for fault in faults), "")
 
 
 def strip(obj: Json) -> JsonObject:

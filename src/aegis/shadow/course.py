@@ -12,7 +12,7 @@ from aegis.model.refs import Json, JsonObject
 from aegis.model.symptom import Signature
 from aegis.model.verdict import GateResult, Outcome
 from aegis.plugins import discover
-from aegis.shadow import isolation, judge
+from aegis.shadow import fidelity, isolation, judge
 from aegis.shadow.arm import Arm
 from aegis.shadow.blame import blames
 from aegis.shadow.case import ARMS, Stage, StagedGate, Trial, TrialResult
@@ -22,6 +22,7 @@ from aegis.shadow.watching import Watched
 from aegis.shadow.workloads import SCALED, owned_by, replicas
 
 _DEPENDENCIES = 120.0
+_NO_THIRD_ARM = "the last good revision was not run beside the arms: nothing is said of how the fix compares with it"
 
 
 class Course:
@@ -188,11 +189,14 @@ class Course:
     def _tell(self) -> None:
         pair, rules = self._trial.pair, self._trial.rules
         if rules.crash:
-            red = f"as it is: {pair.r.matching} of {rules.crashes_needed} crashes"
+            red = f"as it is: {pair.r.matching} crashes (of {rules.crashes_needed} needed)"
+            watched, needed = pair.watched, rules.at_least
         else:
             red = f"as it is: {pair.r.symptomatic} of {pair.r.trials} pods fail"
+            watched, needed = pair.c.stable_for, rules.stable_for
         green = f"with the fix: {pair.c.ready} of {pair.c.trials} ready, {pair.c.crashes} crashes"
-        self._progress(f"{red} · {green}, {pair.watched:.0f} s of {rules.at_least:.0f} s")
+        clock = f"{watched:.0f} s of {needed:.0f} s" if watched < needed else f"{watched:.0f} s"
+        self._progress(f"{red} · {green}, {clock}")
 
     async def _result(self) -> TrialResult:
         for stage in (Stage.STATIC, Stage.WATCH, Stage.AFTER):
@@ -202,9 +206,11 @@ class Course:
         for gate in self._staged(Stage.ABSENT):
             self._gates.append(await gate.judge(self._trial))
         arms = self._watched.arms if self._watched else {}
+        for entry in fidelity.differences(self._trial.production.pods, arms["r"].pods if arms else ()):
+            self._trial.plan.ledger.note(entry)
         for arm in arms.values():
             arm.note_current()
-        gaps = (*self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
+        gaps = (_NO_THIRD_ARM, *self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
         return TrialResult(
             verdict=judge.decide(self._gates, gaps, incident=self._trial.request.reproduce),
             security=self._trial.security,

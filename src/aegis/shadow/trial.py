@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from aegis.errors import Refused
+from aegis.errors import AegisError, Refused
 from aegis.model.symptom import Manner
 from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow import isolation, judge
@@ -38,7 +38,22 @@ async def run_trial(request: TrialRequest, tools: TrialTools) -> TrialResult:
         NotFound: if the target is not there.
         Refused: if the same workload is being tried already, or a rule of the actuator forbids the shadow.
         Unavailable: if all slots are taken, or the cluster does not answer.
+        AegisError: whatever else the cluster answers.
     """
+    try:
+        return await _run(request, tools)
+    except* AegisError as errors:
+        error = _first(errors)
+    raise error
+
+
+def _first(errors: BaseExceptionGroup[AegisError]) -> AegisError:
+    """One of several errors that side by side tasks met: they mostly have one cause."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
     diagnosed = request.diagnosis.signature if request.diagnosis else None
     production = await survey(tools, request.target, request.changes, diagnosed)
     if request.reproduce and production.signature is None:
