@@ -120,8 +120,8 @@ def _judge(graph: Graph, workload: Node, current: Revision, revision: Revision) 
     ready = _steady_pods(graph, workload, revision)
     if ready:
         return verdict("proven", f"{ready} of its pods {'is' if ready == 1 else 'are'} ready now")
-    until, still = _available_until(workload)
-    made, replaced = _made(revision), _made(current)
+    until, still = available_until(workload)
+    made, replaced = made_at(revision), made_at(current)
     if (
         still
         and until
@@ -149,7 +149,7 @@ def _steady_pods(graph: Graph, workload: Node, revision: Revision) -> int:
     return len(steady)
 
 
-def _available_until(workload: Node) -> tuple[datetime | None, bool]:
+def available_until(workload: Node) -> tuple[datetime | None, bool]:
     """(since or until when it was available, whether it still is); None where it never was."""
     available = condition(workload.obj, "Available")
     changed = time_of(available.get("lastTransitionTime"))
@@ -163,7 +163,7 @@ def _available_until(workload: Node) -> tuple[datetime | None, bool]:
     return None, False
 
 
-def _made(revision: Revision) -> datetime | None:
+def made_at(revision: Revision) -> datetime | None:
     return time_of(revision.node.metadata.get("creationTimestamp"))
 
 

@@ -13,8 +13,10 @@ from datetime import datetime
 
 from aegis.diagnosis.case import Case, DiagnosisRule, Hypothesis, Symptom
 from aegis.diagnosis.graph import Graph, Key, Node
+from aegis.diagnosis.more_symptoms import object_symptoms
 from aegis.diagnosis.services import service_symptoms
 from aegis.diagnosis.symptoms import pod_symptoms, workload_symptoms
+from aegis.diagnosis.ties import WORKLOADS
 from aegis.diagnosis.workload import pods_of, top_owner
 from aegis.model.diagnosis import Alternative, Confidence, Link
 from aegis.model.evidence import Tier
@@ -77,7 +79,10 @@ class Investigator:
         case = Case(graph=self.graph, subject=subject, pods=pods_of(self.graph, subject), as_of=self._as_of)
         if node.ref.kind == "Service":
             return replace(case, symptoms=tuple(service_symptoms(self.graph, node)))
-        return replace(case, symptoms=workload_symptoms(case))
+        own = tuple(object_symptoms(self.graph, subject, self._as_of)) if subject.present else ()
+        if subject.ref.kind in WORKLOADS:
+            return replace(case, symptoms=(*workload_symptoms(case), *own))
+        return replace(case, symptoms=own)
 
     def explain(self, case: Case, *, trail: tuple[Key, ...] = ()) -> list[Finding]:
         """One finding a symptom, the surest first."""
