@@ -19,12 +19,14 @@ from functools import partial
 from typing import Any, Final
 
 _NAME: Final = (
-    r"(?:password|passwd|passphrase|passcode|pwd|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|signing[_-]?key|encryption[_-]?key|account[_-]?key|authorization|dockerconfigjson|dsn)"
+    r"(?:(?<!invalid )(?<!unexpected )(?<!missing )(?<!expired )"
+    r"(?:password|passwd|passphrase|passcode|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|signing[_-]?key|encryption[_-]?key|account[_-]?key|dockerconfigjson)"
+    r"|(?<=[\w.-])(?<!old)pwd)"
 )
 _NOT_A_VALUE: Final = (
     r"(?:s?[_.-]?(?:name|namespace|ref|keyref|key\b|file|path|mount|dir|expir|request|type|count|length|ttl|policy|review"
-    r"|audience|issuer|version|provider|store|class|rotation|controller))"
+    r"|audience|issuer|version|provider|store|class|rotation|controller)|(?<=secret)s\b|(?<=token)s\b)"
 )
 _SAYS_SECRET: Final = re.compile(rf"{_NAME}(?!{_NOT_A_VALUE})", re.IGNORECASE)
 
@@ -34,8 +36,9 @@ _ASSIGNED: Final = re.compile(
     r"(?:(?P<quote>\\?[\"'])(?!<redacted:)(?P<quoted>[^\"'\\\n]{1,4096})|(?P<bare>[^\s\"'\\,;&<>(){}\[\]]{1,4096}))",
     re.IGNORECASE,
 )
-_BEARER: Final = re.compile(
-    r"\b(?P<head>(?:bearer|basic)[ \t]{1,8})(?P<value>[A-Za-z0-9._~+/=-]{12,8192})", re.IGNORECASE
+_BEARER: Final = re.compile(  # not `basic authentication`: a plain word is no credential
+    r"\b(?P<head>(?i:bearer|basic)[ \t]{1,8})(?![A-Za-z]?[a-z]{0,64}(?![A-Za-z0-9._~+/=-]))"
+    r"(?P<value>[A-Za-z0-9._~+/=-]{12,8192})"
 )
 _JWT: Final = re.compile(r"(?<![\w-])eyJ[\w-]{6,8192}\.[\w-]{4,8192}(?:\.[\w-]{0,8192})?")
 _URL: Final = re.compile(

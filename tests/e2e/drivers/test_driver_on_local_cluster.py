@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from aegis.drivers.kubernetes import KubeOptions, connect
 from aegis.drivers.kubernetes.driver import KubernetesDriver
-from aegis.errors import Conflict, NotFound, PermissionDenied, UsageError
+from aegis.errors import Conflict, NotFound, PermissionDenied
 from aegis.localcluster.cluster import LocalCluster
 from aegis.localcluster.options import ClusterOptions
 from aegis.model.refs import ObjectRef
@@ -66,16 +66,6 @@ async def test_apply_takes_and_defends_fields(driver: KubernetesDriver, namespac
     stale = {**body, "metadata": {"name": "a", "resourceVersion": first["metadata"]["resourceVersion"]}}
     with pytest.raises(Conflict):
         await driver.apply(ref, stale, manager="one", force=True)
-
-
-async def test_apply_with_an_old_version_creates_nothing_where_the_object_is_gone(
-    driver: KubernetesDriver, namespace: str
-) -> None:
-    ref = _map("gone", namespace)
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gone", "resourceVersion": "5"}, "data": {}}
-    with pytest.raises((Conflict, NotFound)):
-        await driver.apply(ref, body, manager="aegis")
-    assert await driver.find(ref) is None
 
 
 async def test_patches_hold_their_tests(driver: KubernetesDriver, namespace: str) -> None:
@@ -143,29 +133,6 @@ async def test_watch_tells_what_happens(driver: KubernetesDriver, namespace: str
         await driver.patch(ref, [{"op": "add", "path": "/data", "value": {"a": "YQ=="}}], manager="aegis")
         await driver.delete(ref)
     assert seen == [("ADDED", "s"), ("MODIFIED", "s"), ("DELETED", "s")]
-
-
-async def test_custom_resources_are_discovered(driver: KubernetesDriver) -> None:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    await driver.create({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "gadgets.driver.test"},
-        "spec": {
-            "group": "driver.test",
-            "scope": "Namespaced",
-            "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget", "shortNames": ["gd"]},
-            "versions": [version],
-        },
-    })
-    async with asyncio.timeout(20):
-        for word in ("gd", "gadget", "Gadget", "gadgets.driver.test", "gadgets.v1.driver.test"):
-            found = await driver.resolve(word)
-            assert (found.api_version, found.kind, found.namespace) == ("driver.test/v1", "Gadget", "")
-    assert await driver.list("driver.test/v1", "Gadget") == []
-    with pytest.raises(UsageError):
-        await driver.resolve("gadgetry")
 
 
 async def test_impersonation_is_judged_by_the_server(kubeconfig: Path, namespace: str) -> None:
