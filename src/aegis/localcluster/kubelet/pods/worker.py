@@ -141,7 +141,10 @@ class PodWorker:
             await self._renew_volumes()
             for name in self._plan.start:
                 waits += await self._start(name, tasks)
-            self._plan = replace(plan(self.pod, self._known), start=())
+            follows = plan(self.pod, self._known)
+            if set(follows.start) - set(self._plan.start):
+                self._wake.set()
+            self._plan = replace(follows, start=())
         self._publish()
         return min(waits, default=None)
 
