@@ -25,7 +25,7 @@ _NAME: Final = (
     r"|(?<=[\w.-])(?<!old)pwd)"
 )
 _NOT_A_VALUE: Final = (
-    r"(?:s?[_.-]?(?:name|namespace|ref|keyref|key\b|file|path|mount|dir|expir|request|type|count|length|ttl|policy|review"
+    r"(?:s?[_.-]?(?:name|namespace|ref|keyref|file|path|mount|dir|expir|request|type|count|length|ttl|policy|review"
     r"|audience|issuer|version|provider|store|class|rotation|controller)|(?<=secret)s\b|(?<=token)s\b)"
 )
 _SAYS_SECRET: Final = re.compile(rf"{_NAME}(?!{_NOT_A_VALUE})", re.IGNORECASE)
@@ -34,6 +34,14 @@ _ASSIGNED: Final = re.compile(
     rf"(?P<head>{_NAME}(?!{_NOT_A_VALUE})[\w.-]{{0,64}}(?:\\?[\"'])?[ \t]{{0,8}}[:=][ \t]{{0,8}}(?:(?:bearer|basic)[ \t]{{1,8}})?)"
     r"(?!true\b|false\b|null\b|none\b|nil\b|<)"
     r"(?:(?P<quote>\\?[\"'])(?!<redacted:)(?P<quoted>[^\"'\\\n]{1,4096})|(?P<bare>[^\s\"'\\,;&<>(){}\[\]]{1,4096}))",
+    re.IGNORECASE,
+)
+_HINTS: Final = ("passw", "passp", "passc", "pwd", "secret", "token", "credential", "key", "dockerconfig")
+"""A line without any of these cannot match `_ASSIGNED`, which is the slowest pattern."""
+
+_HEADER: Final = re.compile(
+    r"(?P<head>authorization[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?(?:bearer|basic|token|digest|apikey)[ \t]{1,8})"
+    r"(?P<value>[A-Za-z0-9._~+/=-]{1,8192})",
     re.IGNORECASE,
 )
 _BEARER: Final = re.compile(  # not `basic authentication`: a plain word is no credential
@@ -45,14 +53,28 @@ _URL: Final = re.compile(
     r"(?P<head>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://(?:[^/\s:@\"'<>]{0,256}:)?)(?!<redacted:)(?P<value>[^/\s@\"'<>]{1,1024})(?=@)"
 )
 _WELL_KNOWN: Final = (
-    ("jwt", _JWT),
-    ("aws-key", re.compile(r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{16}\b")),
-    ("github-token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{30,255})\b")),
-    ("gitlab-token", re.compile(r"\bglpat-[\w-]{16,255}")),
-    ("slack-token", re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,255}")),
-    ("google-key", re.compile(r"\bAIza[\w-]{35}")),
-    ("api-key", re.compile(r"\b[sr]k[-_](?:live|test|proj|ant)[-_][\w-]{12,255}")),
+    ("jwt", ("eyJ",), _JWT),
+    (
+        "aws-key",
+        ("AKIA", "ASIA", "AGPA", "AIDA", "AROA", "ANPA"),
+        re.compile(r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{16}\b"),
+    ),
+    (
+        "github-token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{30,255})\b"),
+    ),
+    ("gitlab-token", ("glpat-",), re.compile(r"\bglpat-[\w-]{16,255}")),
+    ("slack-token", ("xox",), re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,255}")),
+    ("google-key", ("AIza",), re.compile(r"\bAIza[\w-]{35}")),
+    (
+        "api-key",
+        ("sk_", "sk-", "rk_", "rk-"),
+        re.compile(r"\b[sr]k[-_](?:live|test|proj|ant)[-_][\w-]{12,255}"),
+    ),
 )
+"""Kind, what the text must contain for the pattern to be worth trying, pattern."""
+
 _BEGIN_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _END_KEY: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _MARK: Final = re.compile(r"<redacted:[a-z-]+:\d{6}>")
@@ -76,11 +98,14 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text without private keys, tokens, passwords in URLs and values that a name calls secret."""
         text = self._private_keys(text)
-        for kind, pattern in _WELL_KNOWN:
-            text = pattern.sub(partial(self._matched, kind), text)
-        text = _URL.sub(lambda match: match["head"] + self._mark("url", match["value"]), text)
-        text = _BEARER.sub(lambda match: match["head"] + self._mark("token", match["value"]), text)
-        return _ASSIGNED.sub(self._assigned, text)
+        for kind, literals, pattern in _WELL_KNOWN:
+            if any(literal in text for literal in literals):
+                text = pattern.sub(partial(self._matched, kind), text)
+        if "://" in text:
+            text = _URL.sub(lambda match: match["head"] + self._mark("url", match["value"]), text)
+        for pattern in (_HEADER, _BEARER):
+            text = pattern.sub(lambda match: match["head"] + self._mark("token", match["value"]), text)
+        return "\n".join(self._assignments(line) for line in text.split("\n"))
 
     def object(self, value: Any) -> Any:
         """A JSON value without secrets: texts as `text`, and by what Kubernetes' structure says.
@@ -104,6 +129,10 @@ class Redactor:
 
     def _matched(self, kind: str, match: re.Match[str]) -> str:
         return self._mark(kind, match[0])
+
+    def _assignments(self, line: str) -> str:
+        folded = line.casefold()
+        return _ASSIGNED.sub(self._assigned, line) if any(hint in folded for hint in _HINTS) else line
 
     def _assigned(self, match: re.Match[str]) -> str:
         value = match["quoted"] or match["bare"]
