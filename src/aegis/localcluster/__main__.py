@@ -48,14 +48,14 @@ class _Reports:
 
 def main() -> int:
     """Run until told to stop; the exit status."""
-    options, report_fd = _parsed()
+    options, report_fd, owner_fd = _parsed()
     reports, folder = _Reports(report_fd), StateFolder(options.state)
     try:
         folder.prepare()
         with folder.held():
             _log_to(folder)
             try:
-                asyncio.run(_run(options, folder, reports))
+                asyncio.run(_run(options, folder, reports, owner_fd))
             finally:
                 folder.clear()
     except Refused as error:
@@ -73,10 +73,12 @@ def main() -> int:
     return 0
 
 
-async def _run(options: ClusterOptions, folder: StateFolder, reports: _Reports) -> None:
+async def _run(options: ClusterOptions, folder: StateFolder, reports: _Reports, owner_fd: int | None) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if owner_fd is not None:
+        loop.add_reader(owner_fd, stop.set)  # nothing is ever written: it is readable once the owner is gone
     async with LocalCluster(options, progress=lambda text: reports.send("progress", text)) as cluster:
         folder.publish(cluster.info)
         reports.send("ready", cluster.info.to_json())
@@ -91,7 +93,7 @@ def _log_to(folder: StateFolder) -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
-def _parsed() -> tuple[ClusterOptions, int | None]:
+def _parsed() -> tuple[ClusterOptions, int | None, int | None]:
     parser = argparse.ArgumentParser(prog="python -m aegis.localcluster", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the cluster's own folder")
     parser.add_argument("--nodes", type=int, default=2)
@@ -102,11 +104,12 @@ def _parsed() -> tuple[ClusterOptions, int | None]:
     parser.add_argument("--images", type=Path, action="append", default=[], help="a folder with more images")
     parser.add_argument("--port", type=int, default=0, help="the API server's port; 0 takes a free one")
     parser.add_argument("--isolation", choices=["namespaces", "processes"])
+    parser.add_argument("--owner-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--report-fd", type=int, help=argparse.SUPPRESS)
     found = vars(parser.parse_args())
-    report_fd = found.pop("report_fd")
+    report_fd, owner_fd = found.pop("report_fd"), found.pop("owner_fd")
     try:
-        return ClusterOptions(**{**found, "images": tuple(found["images"])}), report_fd
+        return ClusterOptions(**{**found, "images": tuple(found["images"])}), report_fd, owner_fd
     except ValueError as error:
         parser.error(str(error))
 

@@ -4,6 +4,7 @@
 info = up(ClusterOptions(state=folder), progress=print)     # returns when pods can run
 status(folder)                                              # the same, or None
 down(folder)                                                # processes, mounts and files are gone
+with owned(options) as info: ...                            # for as long as this process lives
 ```
 """
 
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +52,39 @@ def up(options: ClusterOptions, *, progress: Progress = lambda _: None, timeout:
     deadline = time.monotonic() + timeout
     if folder.holder() is not None:
         return _await_other(folder, deadline)
-    process, reports = _spawn(options, folder)
-    _started[process.pid] = process
+    return _start(options, folder, deadline=deadline, progress=progress)
+
+
+@contextmanager
+def owned(
+    options: ClusterOptions, *, progress: Progress = lambda _: None, timeout: float = 60.0
+) -> Iterator[ClusterInfo]:
+    """A cluster of this process: it ends with the context, and with the process if that is killed.
+
+    Args:
+        options: what to start.
+        progress: called with one short sentence for each step.
+        timeout: seconds until the start is given up.
+
+    Raises:
+        Unavailable: it did not become ready, or does not end.
+        Refused: the state folder belongs to somebody else, or a cluster runs there already.
+    """
+    folder = StateFolder(options.state)
+    folder.prepare()
+    if (holder := folder.holder()) is not None:
+        raise Refused(f"a local cluster (process {holder}) runs in {folder.path} already")
+    watched, held = os.pipe()
     try:
-        with reports:
-            return _await_ready(process, reports, folder, deadline=deadline, progress=progress)
-    except BaseException:
-        _signal(process.pid, signal.SIGKILL)
-        raise
+        try:
+            deadline = time.monotonic() + timeout
+            info = _start(options, folder, deadline=deadline, progress=progress, owner_fd=watched)
+        finally:
+            os.close(watched)
+        yield info
     finally:
-        _reap()
+        os.close(held)
+        down(folder.path)
 
 
 def down(state: Path, *, timeout: float = 30.0) -> bool:
@@ -95,17 +120,42 @@ def log_path(state: Path) -> Path:
     return StateFolder(state).log
 
 
-def _spawn(options: ClusterOptions, folder: StateFolder) -> tuple[subprocess.Popen[bytes], Any]:
+def _start(
+    options: ClusterOptions,
+    folder: StateFolder,
+    *,
+    deadline: float,
+    progress: Progress,
+    owner_fd: int | None = None,
+) -> ClusterInfo:
+    process, reports = _spawn(options, folder, owner_fd)
+    _started[process.pid] = process
+    try:
+        with reports:
+            return _await_ready(process, reports, folder, deadline=deadline, progress=progress)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        _reap()
+
+
+def _spawn(options: ClusterOptions, folder: StateFolder, owner_fd: int | None) -> tuple[subprocess.Popen[bytes], Any]:
     read, write = os.pipe()
     reports = os.fdopen(read, "rb", buffering=0)
+    arguments, passed = [*_arguments(options), "--report-fd", str(write)], [write]
+    if owner_fd is not None:
+        arguments += ["--owner-fd", str(owner_fd)]
+        passed.append(owner_fd)
     try:
         with folder.stderr.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
-                [sys.executable, "-m", "aegis.localcluster", *_arguments(options), "--report-fd", str(write)],
+                [sys.executable, "-m", "aegis.localcluster", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                pass_fds=(write,),
+                pass_fds=passed,
                 start_new_session=True,
                 cwd="/",
             )

@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -78,6 +80,34 @@ def test_a_killed_cluster_leaves_the_folder_free(state: Path) -> None:
     second = daemon.up(ClusterOptions(state=state))
     assert second.pid != first.pid
     assert daemon.status(state) == second
+
+
+def test_an_owned_cluster_ends_with_its_context(state: Path) -> None:
+    with daemon.owned(ClusterOptions(state=state)) as info:
+        assert daemon.status(state) == info
+        with pytest.raises(Refused, match="already"), daemon.owned(ClusterOptions(state=state)):
+            pass
+    assert not state.exists()
+
+
+def test_an_owned_cluster_ends_with_its_owner(state: Path) -> None:
+    code = (
+        "import sys, time, pathlib\n"
+        "from aegis.localcluster.daemon import owned\n"
+        "from aegis.localcluster.options import ClusterOptions\n"
+        "with owned(ClusterOptions(state=pathlib.Path(sys.argv[1]))) as info:\n"
+        "    print(info.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    assert int(owner.stdout.readline())
+    owner.kill()
+    owner.communicate()
+    end = time.monotonic() + 10
+    while daemon.status(state) is not None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_start_that_fails_says_why(state: Path) -> None:
