@@ -127,10 +127,11 @@ class Safety(Section):
     @field_validator("freeze_windows")
     @classmethod
     def _are_windows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from aegis.actuator.freeze import FreezeWindow
+        if value:
+            from aegis.actuator.freeze import FreezeWindow
 
-        for text in value:
-            FreezeWindow.parse(text)
+            for text in value:
+                FreezeWindow.parse(text)
         return value
 
 
