@@ -178,15 +178,9 @@ def _owner_faults(metadata: Mapping[str, Any]) -> list[Cause]:
 
 
 def _finalizer_faults(metadata: Mapping[str, Any]) -> list[Cause]:
-    faults: list[Cause] = []
-    for finalizer in metadata.get("finalizers") or ():
-        if finalizer not in {"orphan", "foregroundDeletion", "kubernetes"} and "/" not in str(finalizer):
-            faults.append(
-                invalid_value(
-                    "metadata.finalizers",
-                    finalizer,
-                    "name is neither a standard finalizer name nor is it fully qualified",
-                )
-            )
-        faults += qualified_name_faults(str(finalizer), "metadata.finalizers")
+    finalizers = metadata.get("finalizers") or []
+    faults = [f for name in finalizers for f in qualified_name_faults(str(name), "metadata.finalizers")]
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        detail = "finalizer orphan and finalizer foregroundDeletion cannot be both set"
+        faults.append(invalid_value("metadata.finalizers", finalizers, detail))
     return faults

@@ -14,6 +14,7 @@ from aegis.localcluster.apiserver.admission.services import API_SERVER
 from aegis.localcluster.apiserver.authn import Authenticator
 from aegis.localcluster.apiserver.bootstrap import bootstrap
 from aegis.localcluster.apiserver.core import Core
+from aegis.localcluster.apiserver.crd.definitions import Definitions
 from aegis.localcluster.apiserver.deleting import Deleter
 from aegis.localcluster.apiserver.door import Door
 from aegis.localcluster.apiserver.http.app import application
@@ -39,6 +40,7 @@ class ApiServer:
         self.authority = Authority()
         store, registry = Store(), Registry()
         writer, deleter = Writer(store, registry, Gate(store)), Deleter(store)
+        Definitions(store, registry, writer, deleter)
         self.api: ClusterApi = Door(store, registry, writer, deleter)
         self._core = Core(
             store=store,

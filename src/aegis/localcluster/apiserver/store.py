@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -123,6 +123,7 @@ class Store:
         self._history: deque[Change] = deque(maxlen=history)
         self._oldest = FIRST_REVISION
         self._subscriptions: list[Subscription] = []
+        self._observers: list[Callable[[Change], None]] = []
 
     def get(self, storage: str, key: Key) -> Stored | None:
         """The object, or None."""
@@ -189,6 +190,10 @@ class Store:
         self._subscriptions.append(subscription)
         return subscription
 
+    def observe(self, observer: Callable[[Change], None]) -> None:
+        """Call a function with every change from now on, once all subscriptions have it; it may write itself."""
+        self._observers.append(observer)
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; ending it twice is no error."""
         if subscription in self._subscriptions:
@@ -216,6 +221,8 @@ class Store:
         self._history.append(change)
         for subscription in self._subscriptions:
             subscription.offer(change)
+        for observer in self._observers:
+            observer(change)
 
 
 def _key(obj: Stored) -> Key:

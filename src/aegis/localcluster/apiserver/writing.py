@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aegis.localcluster.apiserver import admission, managed
+from aegis.localcluster.apiserver.crd.resources import prepare
 from aegis.localcluster.apiserver.defaults import apply_defaults
 from aegis.localcluster.apiserver.objects import (
     SYSTEM_METADATA,
@@ -32,10 +33,13 @@ from aegis.localcluster.apiserver.refusals import (
 )
 from aegis.localcluster.apiserver.registry import Place, Registry, Resource
 from aegis.localcluster.apiserver.store import Store, Stored
-from aegis.localcluster.apiserver.validation import unknown_fields, validate
+from aegis.localcluster.apiserver.validation import validate
+from aegis.localcluster.apiserver.validation.decoding import decode, drop, path_text, strict_error
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""The finalizer that holds a CustomResourceDefinition until its objects are gone."""
 _KEEPS_STATUS_ON_CREATE = frozenset({"Namespace", "Pod", "Node"})
 _WITH_GENERATION = frozenset({
     "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job", "CronJob", "Pod",
@@ -85,7 +89,7 @@ class Writer:
         metadata = _new_metadata(resource, namespace, obj)
         if resource.has_status() and resource.kind not in _KEEPS_STATUS_ON_CREATE and not options.trusted:
             obj.pop("status", None)
-        unknown_fields(resource, obj, options.field_validation, options.warnings)
+        _decoded(resource, obj, options)
         key = (metadata.get("namespace"), metadata["name"])
         self._gate.namespace(resource, key[0])
         if self._store.get(resource.stored_as, key) is not None:
@@ -102,10 +106,10 @@ class Writer:
         self._gate.judge(request)
         if resource.custom or resource.kind in _WITH_GENERATION:
             metadata["generation"] = 1
-        _set_managed(
-            metadata,
-            options.managed if options.managed is not None else managed.created(resource, obj, options.manager),
-        )
+        entries = options.managed
+        if entries is None:
+            entries = managed.created(resource, obj, managed.Writer(manager=options.manager))
+        _set_managed(metadata, entries)
         if options.dry_run:
             return obj
         return self._store.put(resource.stored_as, key, obj)
@@ -125,7 +129,7 @@ class Writer:
         _check_type(resource, obj)
         _check_preconditions(resource, old, obj)
         new = _merged_parts(resource, old, obj, options)
-        unknown_fields(resource, new, options.field_validation, options.warnings)
+        _decoded(resource, new, options)
         if options.subresource != "status" and not resource.custom:
             apply_defaults(resource.kind, new)
         request = admission.Request(
@@ -153,6 +157,35 @@ class Writer:
         if may_vanish(resource, new):
             return self._store.remove(resource.stored_as, key, new)
         return self._store.put(resource.stored_as, key, new)
+
+
+def _decoded(resource: Resource, obj: Object, options: WriteOptions) -> None:
+    """Bring an object into its type: nulls and unknown fields fall away, or the write is refused."""
+    if resource.custom:
+        unknown = prepare(resource.custom, obj)
+    elif options.trusted:
+        return
+    else:
+        paths = decode(resource, obj)
+        unknown = [path_text(p) for p in paths]
+        for path in paths:
+            drop(obj, path)
+        _drop_nulls(obj)
+    if unknown and options.field_validation == "Strict":
+        raise strict_error(resource, unknown)
+    if options.field_validation == "Warn":
+        options.warnings.extend(f'unknown field "{u}"' for u in unknown)
+
+
+def _drop_nulls(value: Any) -> None:
+    if isinstance(value, dict):
+        for name in [n for n, v in value.items() if v is None]:
+            del value[name]
+        for item in value.values():
+            _drop_nulls(item)
+    elif isinstance(value, list):
+        for item in value:
+            _drop_nulls(item)
 
 
 def may_vanish(resource: Resource, obj: Mapping[str, Any]) -> bool:
@@ -207,6 +240,8 @@ def _new_metadata(resource: Resource, namespace: str | None, obj: Object) -> Obj
     metadata["creationTimestamp"] = timestamp()
     if resource.kind == "Namespace" and not resource.group:
         obj.setdefault("spec", {})["finalizers"] = ["kubernetes"]
+    if resource.kind == "CustomResourceDefinition":
+        metadata["finalizers"] = [*(metadata.get("finalizers") or ()), CLEANUP]
     return metadata
 
 
@@ -258,7 +293,8 @@ def _track(resource: Resource, old: Stored, new: Object, options: WriteOptions) 
     if options.managed is not None:
         _set_managed(new["metadata"], options.managed)
     elif not _same(old, new):
-        _set_managed(new["metadata"], managed.updated(resource, old, new, options.manager, options.subresource))
+        who = managed.Writer(manager=options.manager, subresource=options.subresource)
+        _set_managed(new["metadata"], managed.updated(resource, old, new, who))
 
 
 def _set_managed(metadata: Object, entries: list[Object]) -> None:

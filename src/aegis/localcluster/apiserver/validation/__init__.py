@@ -1,5 +1,5 @@
 """What makes an object invalid, kind by kind: pure functions from an object to its faults."""
 
-from aegis.localcluster.apiserver.validation.dispatch import unknown_fields, validate
+from aegis.localcluster.apiserver.validation.dispatch import validate
 
-__all__ = ["unknown_fields", "validate"]
+__all__ = ["validate"]

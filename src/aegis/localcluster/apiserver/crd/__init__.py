@@ -1,0 +1,1 @@
+"""Custom resources: their definitions, and their objects by structural schema."""
