@@ -22,6 +22,7 @@ from aegis.localcluster.kubelet.gateway import Gateway
 from aegis.localcluster.kubelet.images.registry import Registry, interpreter_prefix
 from aegis.localcluster.kubelet.logs import LogStore, read
 from aegis.localcluster.kubelet.network.directory import Objects, tables
+from aegis.localcluster.kubelet.network.tables import Tables
 from aegis.localcluster.kubelet.node import LEASES, RENEW_SECONDS, NodeSpec, lease_object, node_object
 from aegis.localcluster.kubelet.pods.host import Host, Node
 from aegis.localcluster.kubelet.pods.mounting import named_objects
@@ -79,6 +80,7 @@ class Kubelet:
         self._runtime: Runtime | None = None
         self._gateway: Gateway | None = None
         self._network_changed = asyncio.Event()
+        self._tables: Tables | None = None
         self.capabilities: Capabilities | None = None
         self.started = asyncio.Event()
 
@@ -262,6 +264,7 @@ class Kubelet:
             dial=gateway.dial,
             address=pool.take,
             release=pool.give_back,
+            connect=self._send_tables,
             services=lambda: self._api.list("services"),
             token=self._token,
             clock=time.time,
@@ -270,19 +273,21 @@ class Kubelet:
     # The network.
 
     async def _keep_network(self) -> None:
-        last = None
         while True:
             await self._network_changed.wait()
             await asyncio.sleep(_SETTLE_SECONDS)
             self._network_changed.clear()
-            made = tables(self._objects())
-            if made != last and self._runtime is not None:
-                await self._runtime.sandboxes.tables(made)
-                last = made
+            await self._send_tables()
+
+    async def _send_tables(self) -> None:
+        made = tables(self._objects())
+        if made != self._tables and self._runtime is not None:
+            self._tables = made
+            await self._runtime.sandboxes.tables(made)
 
     def _objects(self) -> Objects:
         return Objects(
-            pods=self._api.list(_PODS),
+            pods=[self._with_address(pod) for pod in self._api.list(_PODS)],
             namespaces=self._api.list("namespaces"),
             services=self._api.list("services"),
             slices=self._api.list(_SLICES),
@@ -290,3 +295,10 @@ class Kubelet:
             nodes=[node.address for node in self._nodes.values()],
             api_port=self._gateway.api_port if self._gateway else None,
         )
+
+    def _with_address(self, pod: Object) -> Object:
+        """A pod with the address that it has by now, which its stored status may not tell yet."""
+        worker = self._workers.get(pod["metadata"]["uid"])
+        if worker is None or not worker.address:
+            return pod
+        return {**pod, "status": {**(pod.get("status") or {}), "podIP": worker.address}}

@@ -140,7 +140,7 @@ class _Pipe:
                 yield self._record(b"P", self.rest[start : start + LINE_MAX])
             self.rest = self.rest[cut:]
         if not data and self.rest:
-            yield self._record(b"F", self.rest)
+            yield self._record(b"P", self.rest)
             self.rest = b""
 
     def _split(self, line: bytes) -> Iterator[bytes]:

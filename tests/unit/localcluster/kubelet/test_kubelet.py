@@ -59,12 +59,14 @@ async def test_a_container_sees_nothing_of_the_machine(
     monkeypatch.setenv("HOST_SECRET", "hunter2")
     (tmp_path / "secret").write_text("hunter2")
     out = await bench.ran(
-        "curious", f"env; ls -A /root /home /var/lib; cat {tmp_path}/secret; ps ax; cat /etc/shadow; hostname; id -u"
+        "curious",
+        f"env; ls -A /home /var/lib; ls /root; cat {tmp_path}/secret; ps ax; cat /etc/shadow; hostname; id -u",
     )
     assert "hunter2" not in out
-    assert "/home:\n\n/root:\n\n/var/lib:\n" in out
+    assert "/home:\n\n/var/lib:\n" in out
     assert "curious\n0\n" in out
-    assert len([line for line in out.splitlines() if "zygote" in line or "pytest" in line]) == 0
+    assert "zygote" not in out
+    assert "-m pytest" not in out
 
 
 async def test_what_a_container_writes_stays_its_own(bench: Any) -> None:
@@ -186,11 +188,11 @@ async def test_volumes_show_objects_and_follow_them(bench: Any) -> None:
     await bench.ready("watcher")
     await bench.until(lambda: bench.container("watcher").get("started"))
     bench.api.patch("configmaps", "default", "cm", {"data": {"a": "new\n"}}, manager="test")
-    for _ in range(200):
-        out = await bench.output("watcher")
-        if out.endswith("new\n"):
-            break
-        await asyncio.sleep(0.02)
+    out = ""
+    async with asyncio.timeout(10):
+        while not out.endswith("new\n"):
+            out = await bench.output("watcher")
+            await asyncio.sleep(0.02)
     assert sorted(out.splitlines()) == ["1", "1", "new", "touch: cannot touch '/cfg/x': Read-only file system"]
 
 
@@ -291,7 +293,7 @@ async def test_an_ordinary_user_and_its_group(bench: Any) -> None:
 async def test_dropped_capabilities_are_gone(bench: Any) -> None:
     script = "grep CapEff /proc/self/status | cut -f2"
     assert await bench.ran("plain", script) != "0000000000000000\n"
-    assert await bench.ran("dropped", script, securityContext={}, **{}) != "0000000000000000\n"
+    assert await bench.ran("dropped", script) != "0000000000000000\n"
     bench.create(
         "none", restartPolicy="Never", containers=[shell(script, securityContext={"capabilities": {"drop": ["ALL"]}})]
     )
@@ -374,29 +376,31 @@ async def test_usage_exec_and_dial(bench: Any) -> None:
         await bench.kubelet.execute(uid, "app", ["sleep", "60"], 0.2)
     usage = await bench.kubelet.usage(uid)
     assert usage["app"]["memory"] > 1_000_000
-    await bench.until(lambda: True)
-    for _ in range(100):
-        try:
-            connection = await bench.kubelet.dial(uid, 80)
-            break
-        except ConnectionRefusedError:
-            await asyncio.sleep(0.02)
+    connection = await _dialled(bench, uid, 80)
     reader, writer = await asyncio.open_connection(sock=connection)
     writer.write(b"GET / HTTP/1.0\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.close()
 
 
-def _processes(word: str) -> list[int]:
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
+async def _dialled(bench: Any, uid: str, port: int) -> Any:
+    async with asyncio.timeout(10):
+        while True:
             try:
-                if word.encode() in (process / "cmdline").read_bytes():
-                    found.append(int(process.name))
-            except OSError:
-                continue
-    return found
+                return await bench.kubelet.dial(uid, port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+
+
+def _processes(word: str) -> list[int]:
+    return [int(process.name) for process in Path("/proc").iterdir() if word.encode() in _command_line(process)]
+
+
+def _command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+    except OSError:
+        return b""
 
 
 _CLUSTER = """
@@ -426,7 +430,7 @@ async def test_kill_9_of_the_cluster_leaves_no_process_and_no_mount(tmp_path: Pa
 
 
 async def kill_and_look(tmp_path: Path, mode: str, seconds: str) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
+    before = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
     cluster = await asyncio.create_subprocess_exec(sys.executable, "-c", _CLUSTER, str(tmp_path), seconds, mode)
     try:
         deadline = time.monotonic() + 20
@@ -441,6 +445,8 @@ async def kill_and_look(tmp_path: Path, mode: str, seconds: str) -> None:
     while left := _processes(seconds) + _processes(f"\0{cluster.pid}\0"):
         assert time.monotonic() < deadline, f"left behind: {left}"
         await asyncio.sleep(0.02)
-    assert Path("/proc/self/mountinfo").read_text() == before
-    assert not [line for line in Path("/proc/1/mountinfo").read_text().splitlines() if str(tmp_path) in line]
-    assert [path for path in (tmp_path / "pods").rglob("*")] == []
+    assert Path("/proc/self/mountinfo").read_text(encoding="utf-8") == before
+    assert not [
+        line for line in Path("/proc/1/mountinfo").read_text(encoding="utf-8").splitlines() if str(tmp_path) in line
+    ]
+    assert not list((tmp_path / "pods").rglob("*"))

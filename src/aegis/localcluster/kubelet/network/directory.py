@@ -53,6 +53,7 @@ def tables(objects: Objects) -> Tables:
     services, names, aliases = _services(objects)
     return Tables(
         nodes=frozenset(objects.nodes),
+        pods=frozenset(pod.address for pod in pods),
         services=services,
         sticky=frozenset(_sticky(objects.services)),
         isolation=_isolation(pods, objects.namespaces, objects.policies),

@@ -83,6 +83,7 @@ class Tables:
 
     Attributes:
         nodes: addresses of the machine itself, which no policy keeps out.
+        pods: addresses whose policies are known; no other may speak, so that a new pod is never free for a moment.
         services: for each address and port of a Service its ready endpoints, as address and port.
         sticky: those that keep a client with one endpoint.
         isolation: by pod address; a pod that no policy selects is not there.
@@ -91,6 +92,7 @@ class Tables:
     """
 
     nodes: frozenset[str] = frozenset()
+    pods: frozenset[str] = frozenset()
     services: Mapping[ServicePort, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     sticky: frozenset[ServicePort] = frozenset()
     isolation: Mapping[str, Isolation] = field(default_factory=dict)
@@ -101,6 +103,8 @@ class Tables:
         """Whether a new flow from pod to pod (after the Service was resolved) is allowed on both sides."""
         if source in self.nodes or source == destination:
             return True
+        if source not in self.pods:
+            return False
         out = self.isolation.get(source, _FREE).egress
         into = self.isolation.get(destination, _FREE).ingress
         return (out is None or any(rule.allows(destination, protocol, port) for rule in out)) and (
@@ -111,6 +115,7 @@ class Tables:
         """A JSON-compatible form."""
         return {
             "nodes": sorted(self.nodes),
+            "pods": sorted(self.pods),
             "services": [
                 [asdict(port), list(endpoints), port in self.sticky] for port, endpoints in self.services.items()
             ],
@@ -128,6 +133,7 @@ class Tables:
         services = [(ServicePort(**port), endpoints, sticky) for port, endpoints, sticky in message["services"]]
         return cls(
             nodes=frozenset(message["nodes"]),
+            pods=frozenset(message["pods"]),
             services={port: tuple((ip, number) for ip, number in endpoints) for port, endpoints, _ in services},
             sticky=frozenset(port for port, _, sticky in services if sticky),
             isolation={

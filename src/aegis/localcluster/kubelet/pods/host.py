@@ -63,6 +63,7 @@ class Host:
         dial: how the node reaches an address of the pods' network.
         address: takes a free pod address of the node; to be given back by `release`.
         release: gives it back.
+        connect: has the network know the pods' addresses and policies as they are now.
         services: every Service there is now.
         token: makes service account tokens.
         clock: seconds since the epoch.
@@ -79,6 +80,7 @@ class Host:
     dial: Callable[[str, int], Awaitable[socket.socket]]
     address: Callable[[], str]
     release: Callable[[str], None]
+    connect: Callable[[], Awaitable[None]]
     services: Callable[[], Iterable[Object]]
     token: TokenMaker
     clock: Callable[[], float]

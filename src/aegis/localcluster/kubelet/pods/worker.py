@@ -94,6 +94,11 @@ class PodWorker:
         return self._sandbox
 
     @property
+    def address(self) -> str:
+        """The pod's address; empty while it has none."""
+        return self._pod_ip if self._sandbox is not None else ""
+
+    @property
     def known(self) -> Mapping[str, Container]:
         """Its containers as they stand."""
         return self._known
@@ -163,6 +168,7 @@ class PodWorker:
             self._event("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             waits.append(self._host.pace.real(_CONFIG_RETRY_SECONDS))
             return False
+        await self._host.connect()
         mounter = Mounter(self._host, self._sandbox, self._lookup)
         faults = await mounter.set_up(self._with_address())
         for fault in faults:
