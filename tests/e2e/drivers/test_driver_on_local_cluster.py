@@ -11,13 +11,14 @@ import pytest_asyncio
 
 from aegis.drivers.kubernetes import KubeOptions, connect
 from aegis.drivers.kubernetes.driver import KubernetesDriver
-from aegis.errors import Conflict, NotFound, PermissionDenied
+from aegis.errors import Conflict, NotFound, PermissionDenied, UsageError
 from aegis.localcluster.cluster import LocalCluster
 from aegis.localcluster.options import ClusterOptions
 from aegis.model.refs import ObjectRef
 from aegis.ports import Access
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+_CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace"}
 
 
@@ -133,6 +134,33 @@ async def test_watch_tells_what_happens(driver: KubernetesDriver, namespace: str
         await driver.patch(ref, [{"op": "add", "path": "/data", "value": {"a": "YQ=="}}], manager="aegis")
         await driver.delete(ref)
     assert seen == [("ADDED", "s"), ("MODIFIED", "s"), ("DELETED", "s")]
+
+
+async def _established(driver: KubernetesDriver, name: str) -> None:
+    async for event in driver.watch(_CRD[0], _CRD[1], fields=f"metadata.name={name}"):
+        conditions = event.object.get("status", {}).get("conditions", [])
+        if any((condition["type"], condition["status"]) == ("Established", "True") for condition in conditions):
+            return
+
+
+async def test_custom_resources_are_discovered(driver: KubernetesDriver) -> None:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "gadgets", "singular": "gadget", "kind": "Gadget", "shortNames": ["gd"]}
+    await driver.create({
+        "apiVersion": _CRD[0],
+        "kind": _CRD[1],
+        "metadata": {"name": "gadgets.driver.test"},
+        "spec": {"group": "driver.test", "scope": "Namespaced", "names": names, "versions": [version]},
+    })
+    async with asyncio.timeout(20):
+        await _established(driver, "gadgets.driver.test")
+    for word in ("gd", "gadget", "Gadget", "gadgets.driver.test", "gadgets.v1.driver.test"):
+        found = await driver.resolve(word)
+        assert (found.api_version, found.kind, found.namespace) == ("driver.test/v1", "Gadget", "")
+    assert await driver.list("driver.test/v1", "Gadget") == []
+    with pytest.raises(UsageError):
+        await driver.resolve("gadgetry")
 
 
 async def test_impersonation_is_judged_by_the_server(kubeconfig: Path, namespace: str) -> None:
