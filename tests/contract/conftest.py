@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 from contract_client import Access, Client, access_from_kubeconfig
 
-from aegis.localcluster.apiserver.kubeconfig import kubeconfig, write_kubeconfig
-from aegis.localcluster.apiserver.server import ApiServer
+from aegis.localcluster.cluster import LocalCluster
+from aegis.localcluster.options import ClusterOptions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,34 +30,41 @@ def access(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if given:
         yield access_from_kubeconfig(Path(given))
         return
-    with _running(tmp_path_factory.mktemp("cluster") / "kubeconfig") as path:
+    with _Running(tmp_path_factory.mktemp("cluster")) as path:
         yield access_from_kubeconfig(path)
 
 
-class _running:
+class _Running:
     """A cluster in a thread of its own, so that it lives across the tests' event loops."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._ready, self._stop = path, threading.Event(), asyncio.Event()
+    def __init__(self, folder: Path) -> None:
+        self._options = ClusterOptions(state=folder / "state", time_scale=10)
+        self._kubeconfig: Path | None = None
+        self._ready, self._stop = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._ready.set()
 
     async def _serve(self) -> None:
-        server = ApiServer()
-        url = await server.start()
-        write_kubeconfig(self._path, kubeconfig(url, server.authority.certificate, server.admin_certificate()))
-        self._ready.set()
-        await self._stop.wait()
-        await server.stop()
+        async with LocalCluster(self._options) as cluster:
+            self._kubeconfig = cluster.kubeconfig
+            self._ready.set()
+            await self._stop.wait()
 
     def __enter__(self) -> Path:
         self._thread.start()
-        assert self._ready.wait(30)
-        return self._path
+        self._ready.wait(30)
+        assert self._kubeconfig is not None, "the local cluster did not start"
+        return self._kubeconfig
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(20)
         self._loop.close()
 
 
