@@ -1,6 +1,6 @@
 """The folder of a local cluster: who may read it, which process holds it, what that process says of itself.
 
-The holder keeps an exclusive record lock on the file `aegis-local.lock` and writes its process id there. The
+The holder keeps an exclusive lock on the file `aegis-local.lock` and writes its process id there. The
 kernel drops the lock when the process ends, however it ends: so a lock that is held is a cluster that lives, and a
 stale id misleads nobody. The same file marks the folder as ours: nothing is written or removed in another.
 """
@@ -68,7 +68,8 @@ class StateFolder:
             raise Unavailable(f"the state folder {self.path} cannot be made: {error.strerror}") from error
         if found.st_uid != os.geteuid():
             raise Refused(f"the state folder {self.path} belongs to another user", hint="choose another with --state")
-        if not self._is_ours() and any(self.path.iterdir()):
+        names = {path.name for path in self.path.iterdir()}  # the lock is the first file that is ever made
+        if names and _LOCK not in names:
             raise Refused(f"{self.path} holds other files", hint="choose an empty or a new folder as state folder")
         (self.path / _LOCK).touch(mode=0o600)
         if stat.S_IMODE(found.st_mode) != _PRIVATE:
@@ -151,7 +152,7 @@ def _locked(descriptor: int, kind: int, *, within: float) -> bool:
     end = time.monotonic() + within
     while True:
         try:
-            fcntl.lockf(descriptor, kind | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError:
             if time.monotonic() >= end:
                 return False
