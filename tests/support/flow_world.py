@@ -40,6 +40,10 @@ def config_map(name: str, namespace: str) -> ObjectRef:
     return ObjectRef(api_version="v1", kind="ConfigMap", name=name, namespace=namespace)
 
 
+def is_blue(obj: JsonObject) -> bool:
+    return bool(obj["data"].get("colour") == "blue")
+
+
 @dataclass
 class Person:
     """Answers as it is told, and remembers what it was shown."""
@@ -69,7 +73,7 @@ class World:
     swept: list[str] = field(default_factory=list)
     rules: Rules = field(default_factory=lambda: Rules(gitops_owner=lambda _: None))
     writer: Any = None
-    mended_when: Callable[[JsonObject], bool] = staticmethod(lambda obj: obj["data"].get("colour") == "blue")
+    mended_when: Callable[[JsonObject], bool] = field(default=is_blue)
 
     @property
     def target(self) -> ObjectRef:

@@ -132,13 +132,15 @@ async def _goes_on(tools: Tools, found: Incident, given: Fix | None) -> bool:
         return False
     if found.given != (given is not None) or (tools.fix_id and found.fix and found.fix.id != tools.fix_id):
         return False
-    if found.fix is None or found.fix.change_set is None:
-        return found.diagnosis is None
-    live = await tools.reader.find(found.fix.change_set.target)
-    if live is None or spec_hash(live) != found.fix.change_set.spec_hash:
+    if found.diagnosis is None and found.fix is None:
+        return True
+    fix = found.fix or (explain.choose(found.diagnosis, tools.fix_id) if found.diagnosis else None)
+    if fix is None or fix.change_set is None:
         return False
-    same = given is None or given.change_set is None or given.change_set.digest == found.fix.change_set.digest
-    return bool(same)
+    live = await tools.reader.find(fix.change_set.target)
+    if live is None or spec_hash(live) != fix.change_set.spec_hash:
+        return False
+    return given is None or given.change_set is None or given.change_set.digest == fix.change_set.digest
 
 
 async def _give_up(tools: Tools, found: Incident) -> None:
