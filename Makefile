@@ -31,7 +31,7 @@ test: $(VENV)/.installed-dev ## The whole test-suite: no cluster, no Docker, no 
 	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadscope
 
 lint: $(VENV)/.installed-dev ## Style
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/deptry src
 
 types: $(VENV)/.installed-dev ## Types
 	@$(BIN)/mypy
