@@ -17,6 +17,8 @@ from aegis.model.refs import ObjectRef
 
 _LONGEST_LINE = 400
 _MOST_LINES = 6
+FALLBACK = 20
+"""Hypotheses of less weight than this only count where there is no other."""
 
 
 class Trouble(StrEnum):
@@ -94,6 +96,7 @@ class Hypothesis:
         fixes: the best first.
         ruled_out: what the rule looked at and set aside.
         weight: among equally sure hypotheses the heavier is the more specific; 50 is usual, a fallback has less than 20.
+        hearsay: whether it rests on what a program says of itself: then it never outdoes one that the API's record bears.
         onward: look at this object too: if it fails, its cause is the cause.
     """
 
@@ -107,7 +110,14 @@ class Hypothesis:
     fixes: tuple[Fix, ...] = ()
     ruled_out: tuple[Alternative, ...] = ()
     weight: int = 50
+    hearsay: bool = False
     onward: Key | None = None
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """By which hypotheses are ordered: founded, no fallback, surer, more specific."""
+        sure = {Confidence.CONFIRMED: 2, Confidence.LIKELY: 1}.get(self.certainty, 0)
+        return (not self.hearsay, self.weight >= FALLBACK, sure, self.weight)
 
 
 @dataclass(frozen=True, kw_only=True)

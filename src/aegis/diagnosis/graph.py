@@ -133,7 +133,7 @@ class Graph:
         self._out: dict[Key, list[Edge]] = defaultdict(list)
         self._into: dict[Key, list[Edge]] = defaultdict(list)
         self._listed: set[tuple[str, str]] = set()
-        for item in evidence:
+        for item in sorted(evidence, key=_order):
             self._take(item)
         for events in self._events.values():
             events.sort(key=lambda event: (event.at is not None, event.at, -event.age))
@@ -246,6 +246,11 @@ class Graph:
                 raw=event,
             )
         )
+
+
+def _order(item: Evidence) -> tuple[str, ...]:
+    """One order, whatever order the evidence came in."""
+    return (item.subject.kind, item.subject.namespace, item.subject.name, item.source, item.id.zfill(12))
 
 
 def _count(event: Json) -> int:

@@ -44,9 +44,9 @@ class Finding:
     origin: Finding | None = None
 
     @property
-    def sureness(self) -> tuple[int, int]:
-        """By which findings are ordered: the surest, then the most specific, first."""
-        return (_SURENESS.get(self.best.certainty, 0), self.best.weight) if self.best else (0, 0)
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """By which findings are ordered: those that explain something first, then as their hypotheses."""
+        return self.best.rank if self.best else (False, False, 0, 0)
 
     @property
     def source(self) -> Finding:
@@ -88,7 +88,7 @@ class Investigator:
         """One finding a symptom, the surest first."""
         trail = (*trail, case.subject.key)
         found = [self._explain(case, symptom, trail) for symptom in case.symptoms]
-        return sorted(found, key=lambda finding: finding.sureness, reverse=True)
+        return sorted(found, key=lambda finding: finding.rank, reverse=True)
 
     def _explain(self, case: Case, symptom: Symptom, trail: tuple[Key, ...]) -> Finding:
         offered = [
@@ -97,7 +97,7 @@ class Investigator:
             if symptom.trouble in rule.troubles
             for hypothesis in rule.examine(case, symptom)
         ]
-        offered.sort(key=lambda h: (_SURENESS[h.certainty], h.weight), reverse=True)
+        offered.sort(key=lambda hypothesis: hypothesis.rank, reverse=True)
         set_aside: list[Alternative] = []
         for index, hypothesis in enumerate(offered):
             finding = self._follow(case, symptom, hypothesis, trail)
@@ -150,7 +150,9 @@ class Investigator:
 
 
 def _why_not(chosen: Hypothesis, other: Hypothesis) -> str:
-    if chosen.certainty is not other.certainty:
+    if other.hearsay and not chosen.hearsay:
+        return "only what the program says of itself speaks for it"
+    if chosen.certainty is not other.certainty and chosen.rank[2] > other.rank[2]:
         return f"only {other.certainty.value}, while {chosen.cause} is {chosen.certainty.value}"
     return f"{chosen.cause} says more exactly what must change"
 

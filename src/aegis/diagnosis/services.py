@@ -110,15 +110,21 @@ def likeness(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
-def near_labels(selector: Json, labels: Json) -> dict[str, str] | None:
-    """The selector that these labels would meet, if exactly one of its pairs is off by a slip; else None."""
+def near_labels(selector: Json, labels: Json, *, namesake: bool) -> dict[str, str] | None:
+    """The selector that these labels would meet, if exactly one of its pairs is off by a slip; else None.
+
+    Args:
+        selector: of a Service.
+        labels: of a workload's pods.
+        namesake: whether Service and workload share their name: then the value need not be alike.
+    """
     wrong = {key: str(value) for key, value in selector.items() if labels.get(key) != value}
     if len(wrong) != 1:
         return None
     ((key, value),) = wrong.items()
     right = {k: str(v) for k, v in selector.items() if k != key}
     if key in labels:
-        alike = likeness(value, str(labels[key])) >= _ALIKE or bool(right)
+        alike = likeness(value, str(labels[key])) >= _ALIKE or bool(right) or namesake
         return {**right, key: str(labels[key])} if alike else None
     for other, found in labels.items():
         if found == value and other not in selector and likeness(key, other) >= _ALIKE:

@@ -33,6 +33,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
         citations=(cite(told.source, told.line),),
         fixes=(human_fix("mend-host", f"Correct the host name {hosts[0]}, or let it resolve"),),
         weight=40,
+        hearsay=True,
     )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from aegis.diagnosis.calls import Call, calls_of
-from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, confirmed_if, rule
+from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, rule
 from aegis.diagnosis.graph import Node
 from aegis.diagnosis.history import good_revisions
 from aegis.diagnosis.mend import (
@@ -23,7 +23,7 @@ from aegis.diagnosis.said import REFUSED, UNRESOLVED, Said, first_said
 from aegis.diagnosis.services import likeness
 from aegis.diagnosis.workload import template_container
 from aegis.model.changes import Fix, Provenance, Risk
-from aegis.model.diagnosis import Link
+from aegis.model.diagnosis import Confidence, Link
 
 _ALIKE = 0.75
 _PATH = re.compile(r"^(?P<group>\w+)\[(?P<container>[^\]]+)\]\.env\[(?P<name>[^\]]+)\]$")
@@ -42,8 +42,6 @@ class _Slip:
 def examine(case: Case, symptom: Symptom) -> Hypotheses:
     """The address is compared with the Services that are there."""
     told = first_said(case, symptom, REFUSED) or first_said(case, symptom, UNRESOLVED)
-    if told is None and symptom.trouble is Trouble.CRASH:
-        return
     for call in calls_of(case.graph, case.subject):
         slip = _slip(case, call)
         if slip is not None:
@@ -84,13 +82,13 @@ def _hypothesis(case: Case, slip: _Slip, told: Said | None) -> Hypothesis:
     return Hypothesis(
         cause="env_wrong_endpoint",
         root=root,
-        certainty=confirmed_if(told),
+        certainty=Confidence.CONFIRMED,
         explanation=f"{where} names {address}, but Service {slip.service.ref.name} has the port {ports}.",
         because=f"{where} names {address}",
         chain=(Link(ref=slip.service.ref, because=f"it has the port {ports}"),) if not slip.call.via else (),
         citations=tuple(citations),
         fixes=(_fix(case, slip),),
-        weight=79,
+        weight=54,
     )
 
 

@@ -91,6 +91,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
         citations=tuple(citations),
         fixes=(_fix(case, view, lack, source),),
         weight=80,
+        hearsay=source is None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aegis.diagnosis.calls import Call, calls_of
 from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, confirmed_if, rule
@@ -15,19 +15,20 @@ from aegis.diagnosis.said import REFUSED, UNRESOLVED, Said, first_said
 from aegis.diagnosis.services import backing_workloads
 from aegis.kube.pod_template import template_labels
 from aegis.model.changes import Fix, Provenance, Risk
-from aegis.model.diagnosis import Link
+from aegis.model.diagnosis import Confidence, Link
 
 
 def examine(case: Case, symptom: Symptom) -> Hypotheses:
-    """The policies are read as the network does; the output only says that a connection failed."""
+    """The policies are read as the network reads them; a crash may have any cause, so there the output must speak of it."""
     told = first_said(case, symptom, REFUSED) or first_said(case, symptom, UNRESOLVED)
-    if told is None and symptom.trouble is not Trouble.NOT_READY:
+    may_be_anything = symptom.trouble in {Trouble.CRASH, Trouble.ALERT}
+    if told is None and may_be_anything:
         return
     here = peer(case.graph, case.namespace, template_labels(case.subject.obj) or symptom.subject.labels)
-    yield from _cut_from_dns(case, here, first_said(case, symptom, UNRESOLVED))
+    yield from _cut_from_dns(case, here, first_said(case, symptom, UNRESOLVED), sure=not may_be_anything)
     for call in calls_of(case.graph, case.subject):
         for cut in _cuts(case, here, call):
-            yield _hypothesis(case, call, cut, told)
+            yield replace(_hypothesis(case, call, cut, told), certainty=confirmed_if(not may_be_anything))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def _hypothesis(case: Case, call: Call, cut: _Cut, told: Said | None) -> Hypothe
     return Hypothesis(
         cause="netpol_deny",
         root=policy.ref,
-        certainty=confirmed_if(told),
+        certainty=Confidence.LIKELY,
         explanation=(
             f"{case.subject.ref.kind} {case.subject.ref.name} cannot reach Service {cut.service.ref.name} on port {cut.port}: "
             f"NetworkPolicy {policy.ref.name} {does} {cut.other.ref.kind} {cut.other.ref.name}."
@@ -72,22 +73,23 @@ def _hypothesis(case: Case, call: Call, cut: _Cut, told: Said | None) -> Hypothe
         chain=(Link(ref=cut.service.ref, because=f"it is called ({call.path})"),),
         citations=tuple(citations),
         fixes=(_fix(case, cut),),
-        weight=78,
+        weight=52,
     )
 
 
-def _cut_from_dns(case: Case, here: Peer, told: Said | None) -> Hypotheses:
+def _cut_from_dns(case: Case, here: Peer, told: Said | None, *, sure: bool) -> Hypotheses:
     """Names do not resolve, and no egress rule lets the pod ask."""
-    if told is None:
+    calls = calls_of(case.graph, case.subject)
+    if told is None and not calls:
         return
     known = list(policies_for(case.graph, here, "egress")) if not allows_dns(case.graph, here) else []
     drawn = [case.graph.node(edge.target) for pod in case.pods for edge in case.graph.out(pod.key, Tie.OWNS)]
     named = [node for node in drawn if node.ref.kind == "NetworkPolicy" and not node.spec]
-    for policy in (known or named)[:1]:
+    for policy in (known or (named if told else []))[:1]:
         yield Hypothesis(
             cause="netpol_deny",
             root=policy.ref,
-            certainty=confirmed_if(known),
+            certainty=confirmed_if(known and calls and sure),
             explanation=(
                 f"Names do not resolve for {case.subject.ref.kind} {case.subject.ref.name}: NetworkPolicy {policy.ref.name} "
                 "covers its pods and "
@@ -96,14 +98,17 @@ def _cut_from_dns(case: Case, here: Peer, told: Said | None) -> Hypotheses:
             because="no egress rule of it allows DNS (port 53)"
             if known
             else "it covers pods that cannot reach the name service",
-            citations=(cite(policy, f"spec.egress: {policy.spec.get('egress')}"), cite(told.source, told.line)),
+            citations=(
+                cite(policy, f"spec.egress: {policy.spec.get('egress')}"),
+                *((cite(told.source, told.line),) if told else ()),
+            ),
             fixes=(
                 human_fix(
                     "allow-dns",
                     f"Allow egress to the cluster's DNS (UDP and TCP 53) in NetworkPolicy {policy.ref.name}",
                 ),
             ),
-            weight=79,
+            weight=53,
         )
 
 

@@ -50,12 +50,17 @@ def _candidates(case: Case, service: Node) -> list[tuple[Node, dict[str, str]]]:
     found = [
         (workload, wanted)
         for workload in top_workloads(case.graph, case.namespace)
-        if (wanted := near_labels(selector, template_labels(workload.obj))) is not None
+        if (wanted := near_labels(selector, template_labels(workload.obj), namesake=_namesakes(service, workload)))
+        is not None
     ]
     ports = set(target_ports(service))
     serving = [entry for entry in found if ports & set(declared_ports(entry[0]))]
     named_alike = [entry for entry in serving or found if entry[0].ref.name == service.ref.name]
     return named_alike or serving or found
+
+
+def _namesakes(service: Node, workload: Node) -> bool:
+    return service.ref.name == workload.ref.name
 
 
 def _fix(case: Case, candidates: list[tuple[Node, dict[str, str]]], wanted: dict[str, str]) -> Fix:
