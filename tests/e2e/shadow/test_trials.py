@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aegis.errors import Refused
+from aegis.model.refs import ObjectRef
 from aegis.model.verdict import Decision, Outcome, Verdict
-from aegis.shadow.namespace import sweep
+from aegis.shadow.namespace import Shadow, namespace_object, sweep
 from aegis.shadow.trial import run_trial
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.timeout(120)]
@@ -100,7 +103,10 @@ async def test_a_fix_that_weakens_security_never_runs(world: Any, refs: Any) -> 
     assert result.verdict.decision is Decision.REJECT
     assert outcomes(result.verdict)["podsecurity"] is Outcome.FAILED
     assert result.security is not None
-    assert [finding.rule_id for finding in result.security.new] == ["pss-restricted-drop-capabilities"]
+    assert {finding.rule_id for finding in result.security.new} == {
+        "pss-restricted-drop-capabilities",
+        "pss-restricted-privilege-escalation",
+    }
     assert not any("starting both arms" in line for line in world.said)
 
 
@@ -119,7 +125,6 @@ async def test_two_trials_of_one_workload_are_refused_and_a_dead_one_is_swept(wo
     await world.until(world.restarted("demo-missing-env"))
     target = refs.deployment("checkout", "demo-missing-env")
     change = refs.container(target, env=[{"name": "PAYMENT_CURRENCY", "value": "EUR"}])
-    from aegis.errors import Refused
 
     async def while_the_other_runs() -> None:
         async def begun() -> bool:
@@ -139,11 +144,6 @@ async def test_two_trials_of_one_workload_are_refused_and_a_dead_one_is_swept(wo
 
 
 async def test_what_a_killed_process_left_is_swept(world: Any) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    from aegis.model.refs import ObjectRef
-    from aegis.shadow.namespace import Shadow, namespace_object
-
     target = ObjectRef(api_version="apps/v1", kind="Deployment", name="web", namespace="shop")
     now = datetime.now(UTC)
     for name, incident, expires in (

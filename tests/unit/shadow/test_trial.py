@@ -123,9 +123,7 @@ async def test_a_control_that_is_not_reached_proves_nothing(production: Any, too
 
     def deaf(pod: Json) -> str:
         text = honest(pod)
-        return (
-            json.dumps(dict.fromkeys(json.loads(text), False)) if pod["metadata"]["name"] == "aegis-reach" else text
-        )
+        return json.dumps(dict.fromkeys(json.loads(text), False)) if pod["metadata"]["name"] == "aegis-reach" else text
 
     production.log = deaf
     result = await run_trial(request(), tools)
