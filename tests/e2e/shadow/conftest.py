@@ -123,10 +123,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             actor=await driver.whoami(),
         )
         said: list[str] = []
+
+        def say(message: str, /, **_facts: object) -> None:
+            said.append(message)
+
         tools = TrialTools(
             reader=driver,
             actuator=actuator,
-            progress=lambda message, **_: said.append(message),
+            progress=say,
             cluster=cluster,
             limits=TrialLimits(),
         )

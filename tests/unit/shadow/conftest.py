@@ -12,7 +12,7 @@ import pytest
 from aegis.errors import Conflict, NotFound, Refused
 from aegis.model.changes import Change, Delete, Evict, JsonPatch, body_of
 from aegis.model.refs import Json, JsonObject, ObjectRef
-from aegis.ports import Cluster, LogQuery, ObjectEvent, Purpose
+from aegis.ports import Access, Cluster, LogQuery, ObjectEvent, Purpose, User
 from aegis.shadow.tools import TrialLimits, TrialTools
 
 Key = tuple[str, str, str]
@@ -64,6 +64,15 @@ class FakeCluster:
     async def find(self, ref: ObjectRef) -> JsonObject | None:
         found = self.objects.get((ref.kind, ref.namespace, ref.name))
         return copy.deepcopy(found)
+
+    async def whoami(self) -> User:
+        return User(name="tester")
+
+    async def allowed(self, access: Access) -> bool:
+        return True
+
+    async def resolve(self, kind: str) -> ObjectRef:
+        raise NotFound(kind)
 
     async def get(self, ref: ObjectRef) -> JsonObject:
         found = await self.find(ref)
@@ -169,6 +178,10 @@ class FakeCluster:
         self._store(deployment)
 
 
+def say_nothing(_message: str, /, **_facts: object) -> None:
+    pass
+
+
 def run_well(pod: JsonObject) -> None:
     once = pod["spec"].get("restartPolicy") == "Never"
     pod["status"] = {
@@ -217,9 +230,9 @@ def fake() -> FakeCluster:
 @pytest.fixture
 async def tools(fake: FakeCluster) -> TrialTools:
     return TrialTools(
-        reader=fake,  # type: ignore[arg-type] - it lacks what a trial does not use
+        reader=fake,
         actuator=fake,
-        progress=lambda _message, **_facts: None,
+        progress=say_nothing,
         cluster=await fake.cluster(),
         limits=TrialLimits(deletion_seconds=2.0),
     )

@@ -69,8 +69,8 @@ def test_what_is_not_there_in_production_is_not_invented() -> None:
 
 
 def test_pull_secrets_of_the_account_come_too() -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": NS}}
-    account["imagePullSecrets"] = [{"name": "registry"}]  # type: ignore[assignment]
+    account: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": NS}}
+    account["imagePullSecrets"] = [{"name": "registry"}]
     found = find(ref("Deployment", "web"), deployment("web", serviceAccountName="robot"), account)
     assert found.missing == (ref("Secret", "registry"),)
 
