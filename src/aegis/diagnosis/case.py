@@ -98,6 +98,7 @@ class Hypothesis:
         weight: among equally sure hypotheses the heavier is the more specific; 50 is usual, a fallback has less than 20.
         hearsay: whether it rests on what a program says of itself: then it never outdoes one that the API's record bears.
         onward: look at this object too: if it fails, its cause is the cause.
+        transparent: what lies onward is only another face of the same thing: it adds no cause of its own.
     """
 
     cause: str
@@ -112,6 +113,7 @@ class Hypothesis:
     weight: int = 50
     hearsay: bool = False
     onward: Key | None = None
+    transparent: bool = False
 
     @property
     def rank(self) -> tuple[bool, bool, int, int]:

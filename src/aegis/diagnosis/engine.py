@@ -49,16 +49,18 @@ def diagnose_all(evidence: Sequence[Evidence], *, now: datetime) -> tuple[Diagno
     investigator = Investigator(graph, rules(), _as_of(graph, now))
     found: dict[object, Diagnosis] = {}
     for node in _units(graph):
-        findings = investigator.explain(investigator.case(node))
-        if not findings:
-            continue
-        diagnosis = _diagnosis(graph, node.ref, node, findings)
-        for fault in (replace(diagnosis, also=()), *diagnosis.also):
-            key = (fault.cause, key_of(fault.root)) if fault.root else key_of(fault.target)
-            known = found.get(key)
-            if known is None or (fault.root is not None and key_of(fault.root) == key_of(fault.target)):
-                found[key] = fault
+        for finding in investigator.explain(investigator.case(node)):
+            diagnosis = report(graph, node.ref, finding)
+            key = (finding.best.cause, key_of(finding.best.root)) if finding.best else finding.source.case.subject.key
+            if key not in found or _is_at(diagnosis, finding):
+                found[key] = diagnosis
     return tuple(sorted(found.values(), key=lambda d: (_ORDER.index(d.verdict), d.target)))
+
+
+def _is_at(diagnosis: Diagnosis, finding: Finding) -> bool:
+    """Whether a diagnosis is that of the very object where the fault lies, not of one that only suffers from it."""
+    root = diagnosis.root or finding.source.case.subject.ref
+    return key_of(root) == key_of(diagnosis.target)
 
 
 def _diagnosis(graph: Graph, target: ObjectRef, node: Node, findings: list[Finding]) -> Diagnosis:

@@ -130,14 +130,14 @@ class Investigator:
         inner = beyond[0]
         link = Link(ref=inner.case.subject.ref, because=inner.symptom.because)
         if inner.best is None:
-            return replace(plain, best=replace(hypothesis, root=inner.case.subject.ref, certainty=Confidence.LIKELY))
+            return _unexplained(plain, inner, hypothesis)
         certainty = min(hypothesis.certainty, inner.best.certainty, key=_SURENESS.__getitem__)
         joined = replace(
             inner.best,
             certainty=certainty,
             chain=(*hypothesis.chain, link, *inner.best.chain),
             citations=(*inner.best.citations, *inner.symptom.citations, *hypothesis.citations),
-            explanation=f"{hypothesis.because[:1].upper()}{hypothesis.because[1:]}. {inner.best.explanation}",
+            explanation=f"{_sentence(hypothesis.because)}. {inner.best.explanation}",
         )
         return Finding(case=case, symptom=symptom, best=joined, origin=inner)
 
@@ -147,6 +147,27 @@ class Investigator:
         if hypothesis.certainty is Confidence.CONFIRMED and min(tiers, default=Tier.ANNOTATION) > Tier.EVENT:
             return replace(hypothesis, certainty=Confidence.LIKELY)
         return hypothesis
+
+
+def _unexplained(outer: Finding, inner: Finding, hypothesis: Hypothesis) -> Finding:
+    """Something beyond fails and nobody knows why: where it is only behind the first, that is all there is to say."""
+    if hypothesis.transparent:
+        return replace(outer, best=None, origin=inner)
+    root = inner.case.subject.ref
+    best = replace(
+        hypothesis,
+        root=root,
+        certainty=Confidence.LIKELY,
+        explanation=f"{_sentence(hypothesis.because)}; there, {inner.symptom.because}, and the evidence does not say why.",
+        because=inner.symptom.because,
+        citations=(*hypothesis.citations, *inner.symptom.citations),
+        fixes=(),
+    )
+    return replace(outer, best=best, origin=inner)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _why_not(chosen: Hypothesis, other: Hypothesis) -> str:

@@ -50,6 +50,8 @@ def report(graph: Graph, target: ObjectRef, finding: Finding) -> Diagnosis:
     source = finding.source
     signature = failure_signature(source.case, source.symptom)
     if best is None:
+        if source is not finding:
+            seen += f" {source.symptom.subject.ref}: {source.symptom.because}."
         explanation = f"{seen} The evidence does not say why."
         return Diagnosis(
             target=target,

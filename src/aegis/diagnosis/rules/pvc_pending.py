@@ -27,6 +27,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
             ),
             weight=78,
             onward=claim.key,
+            transparent=True,
         )
 
 

@@ -23,6 +23,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
             because=f"Service {service.ref.name} is backed by {workload.ref.kind} {workload.ref.name}",
             citations=(cite(service, f"spec.selector: {selector}"),),
             onward=workload.key,
+            transparent=True,
         )
 
 
