@@ -20,19 +20,21 @@ class TerminalApprover:
         yes: answer yes for low and medium risk.
         dry_run: show, and ask nothing.
         no_color: no colours.
+        quiet: do not show what is answered without asking.
     """
 
     links: Mapping[str, str]
     yes: bool = False
     dry_run: bool = False
     no_color: bool = False
+    quiet: bool = False
 
     async def ask(self, question: Question) -> Answer:
         """The answer; None of either where nobody can be asked."""
-        from aegis.interfaces.cli.panel import show_panel
-
-        show_panel(question, self.links, no_color=self.no_color)
         risk = question.incident.fix.risk if question.incident.fix else Risk.HIGH
+        if self.quiet and self.yes and risk is not Risk.HIGH:
+            return Answer(yes=True)
+        self._show(question)
         if self.dry_run:
             return Answer(yes=None, why="--dry-run: nothing is applied")
         if self.yes and risk is not Risk.HIGH:
@@ -42,6 +44,11 @@ class TerminalApprover:
             why = "--yes does not answer for high risk" if self.yes else "no terminal to ask at, and no --yes"
             return Answer(yes=None, why=f"{why}: approve with `aegis incident approve {question.incident.id}`")
         return await self._typed(question)
+
+    def _show(self, question: Question) -> None:
+        from aegis.interfaces.cli.panel import show_panel
+
+        show_panel(question, self.links, no_color=self.no_color)
 
     async def _typed(self, question: Question) -> Answer:
         sys.stderr.write(f"Apply this to {question.cluster.context or question.cluster.server}? [y/N] ")

@@ -103,7 +103,16 @@ def _log(options: Globals) -> FileAuditLog:
 
 
 def _row(record: Json) -> Sequence[object]:
-    return tuple(record[name] for name in ("sequence", "at", "actor", "action", "outcome", "incident", "subject"))
+    action = f"{record['action']} (dry-run)" if record["detail"].get("dryRun") else record["action"]
+    return (
+        record["sequence"],
+        record["at"],
+        record["actor"],
+        action,
+        record["outcome"],
+        record["incident"],
+        record["subject"],
+    )
 
 
 def _whole(fault: Fault | None, count: int) -> str:

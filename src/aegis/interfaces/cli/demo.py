@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +63,16 @@ def _refuse_what_cannot_be(options: Globals) -> None:
 
 
 async def _demo(options: Globals, scenarios: list[Scenario], folder: Path) -> list[JsonObject]:
+    from aegis.localcluster import daemon
+    from aegis.localcluster.options import ClusterOptions
+
     progress = progress_of(options)
     progress("starting a local cluster that is thrown away afterwards", time_scale=TIME_SCALE)
-    with _cluster(folder / "cluster", progress) as kubeconfig:
-        loaded = _settings(options, kubeconfig, folder / "state")
+    wanted = ClusterOptions(state=folder / "cluster", time_scale=TIME_SCALE)
+    with daemon.owned(wanted, progress=progress) as info:
+        for gap in info.not_enforced:
+            progress(f"not enforced here: {gap}")
+        loaded = _settings(options, info.kubeconfig, folder / "state")
         return await _play_all(options, loaded, scenarios, progress)
 
 
@@ -82,7 +86,7 @@ async def _play_all(
 
     slots = asyncio.Semaphore(_AT_ONCE if options.yes else 1)
     async with connected(loaded) as system, connect(loaded.kube_options()) as outside:
-        stage = Stage(system=system, outside=outside, yes=options.yes, no_color=options.no_color)
+        stage = Stage(system=system, outside=outside, yes=options.yes, no_color=options.no_color, quiet=options.quiet)
 
         async def one(scenario: Scenario) -> JsonObject:
             async with slots:
@@ -95,20 +99,6 @@ async def _play_all(
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(scenario)) for scenario in scenarios]
     return [task.result() for task in tasks]
-
-
-@contextmanager
-def _cluster(state: Path, progress: StderrProgress) -> Iterator[Path]:
-    from aegis.localcluster import daemon
-    from aegis.localcluster.options import ClusterOptions
-
-    info = daemon.up(ClusterOptions(state=state, time_scale=TIME_SCALE), progress=progress)
-    try:
-        for gap in info.not_enforced:
-            progress(f"not enforced here: {gap}")
-        yield info.kubeconfig
-    finally:
-        daemon.down(state)
 
 
 def _settings(options: Globals, kubeconfig: Path, state: Path) -> LoadedSettings:

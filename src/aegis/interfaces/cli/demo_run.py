@@ -34,7 +34,9 @@ MANAGER = "kubectl"
 _SYMPTOM_SECONDS = 60.0
 _HEALTHY_SECONDS = 60.0
 _PAUSE = 0.3
-_UNDECIDED_LOOKS = 8
+_SETTLED = 30.0
+"""Nominal seconds for which the diagnosis must not change."""
+_LEAST_SETTLED = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +48,14 @@ class Stage:
         outside: the hands of those who break things: they do not go through the actuator.
         yes: answer yes.
         no_color: no colours.
+        quiet: draw no panel where nobody is asked.
     """
 
     system: System
     outside: ClusterWriter
     yes: bool
     no_color: bool
+    quiet: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,9 @@ async def _target(system: System, scenario: Scenario) -> ObjectRef:
 
 async def _remediate(stage: Stage, scenario: Scenario, target: ObjectRef, progress: StderrProgress) -> Incident:
     system = stage.system
-    approver: Approver = TerminalApprover(links=links(system.settings, target), yes=stage.yes, no_color=stage.no_color)
+    approver: Approver = TerminalApprover(
+        links=links(system.settings, target), yes=stage.yes, no_color=stage.no_color, quiet=stage.quiet
+    )
     if scenario.between is not None:
         between = scenario.between
 
@@ -133,18 +139,20 @@ async def _until_healthy(system: System, target: ObjectRef) -> None:
 
 
 async def _until_failing(system: System, target: ObjectRef) -> None:
-    """Until the diagnosis is sure, or has been unsure for a while: some faults it cannot know.
+    """Until the diagnosis has been the same for a while: the first signs of a fault are not yet the fault.
 
     Raises:
         Unavailable: if nothing fails.
     """
-    deadline, undecided = time.monotonic() + _SYMPTOM_SECONDS, 0
+    settled = max(_LEAST_SETTLED, _SETTLED / system.cluster.time_scale)
+    deadline = time.monotonic() + _SYMPTOM_SECONDS
+    seen, since = None, time.monotonic()
     while time.monotonic() < deadline:
         _, diagnosis = await system.investigate(target)
-        if diagnosis.verdict in {Confidence.CONFIRMED, Confidence.LIKELY}:
-            return
-        undecided = undecided + 1 if diagnosis.verdict is Confidence.INCONCLUSIVE else 0
-        if undecided >= _UNDECIDED_LOOKS:
+        look = (diagnosis.verdict, diagnosis.cause, diagnosis.signature)
+        if look != seen:
+            seen, since = look, time.monotonic()
+        elif diagnosis.verdict is not Confidence.HEALTHY and time.monotonic() - since >= settled:
             return
         await asyncio.sleep(_PAUSE)
     raise Unavailable(f"{target} did not fail within {_SYMPTOM_SECONDS:.0f} s", hint="Is the machine overloaded?")

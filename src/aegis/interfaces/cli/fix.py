@@ -126,7 +126,11 @@ async def remediate(options: Globals, system: System, ref: ObjectRef, wish: Wish
     from aegis.wiring import links
 
     approver = TerminalApprover(
-        links=links(system.settings, ref), yes=options.yes, dry_run=wish.dry_run, no_color=options.no_color
+        links=links(system.settings, ref),
+        yes=options.yes,
+        dry_run=wish.dry_run,
+        no_color=options.no_color,
+        quiet=options.quiet,
     )
     tools = system.tools(approver=approver, progress=progress_of(options), emit=wish.emit, fix_id=wish.fix_id)
     given = await read_given(tools, wish.changes, ref.namespace)

@@ -11,9 +11,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from aegis.delivery.difference import content_of
 from aegis.delivery.preview import ObjectPreview
 from aegis.flows.tools import Question
-from aegis.interfaces.cli.text import operations_text
+from aegis.interfaces.cli.text import difference_lines
 from aegis.model.changes import Fix
 from aegis.model.security import SecurityComparison, Severity
 from aegis.model.verdict import GateResult, Outcome, Verdict
@@ -62,7 +63,7 @@ def _change(item: ObjectPreview) -> Padding:
     text = Text(f"{item.ref}\n", style="bold")
     if item.after is None:
         text.append("- the object itself\n", style="red")
-    for line in operations_text(item.operations, item.before):
+    for line in [] if item.after is None else difference_lines(content_of(item.before), content_of(item.after)):
         text.append(line + "\n", style="green" if line.startswith("+") else "red")
     for taken in item.taken:
         text.append(f"! {taken.field} is taken over from {taken.manager}\n", style="yellow")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aegis.interfaces.cli.output import columns
@@ -47,43 +47,35 @@ def diagnoses_text(items: Iterable[Json]) -> str:
     )
 
 
-def operations_text(operations: Iterable[Json], before: Any) -> list[str]:
-    """A difference as lines that begin with `-`, `+` or a blank, each value after its path."""
-    lines: list[str] = []
-    for operation in operations:
-        path = readable_path(operation["path"], before)
-        if operation["op"] in {"remove", "replace"}:
-            lines.append(f"- {path}: {_value(value_or_none(before, operation['path']))}")
-        if operation["op"] in {"add", "replace"}:
-            lines.append(f"+ {path}: {_value(operation['value'])}")
-    return lines
+def difference_lines(before: Any, after: Any, path: str = "") -> list[str]:
+    """What changes, as lines that begin with `-` or `+`; list items that have names are told by them."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return _between(before, after, lambda key: f"{path}.{key}" if path else key)
+    named = _by_name(before), _by_name(after)
+    if named[0] is not None and named[1] is not None:
+        return _between(named[0], named[1], lambda key: f"{path}[{key}]")
+    if before == after:
+        return []
+    lines = [] if before is _ABSENT else [f"- {path}: {_value(before)}"]
+    return lines if after is _ABSENT else [*lines, f"+ {path}: {_value(after)}"]
 
 
-def readable_path(pointer: str, document: Any) -> str:
-    """`/spec/template/spec/containers/0/env` as `spec.template.spec.containers[web].env`."""
-    value, text = document, ""
-    for token in pointer.split("/")[1:]:
-        token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 - the unescaped token is meant from here on
-        if isinstance(value, list):
-            value = value[int(token)] if token.isdigit() and int(token) < len(value) else None
-            name = value.get("name") if isinstance(value, dict) else None
-            text += f"[{name or token}]"
-        else:
-            value = value.get(token) if isinstance(value, dict) else None
-            text += f".{token}" if text else token
-    return text
+_ABSENT = object()
 
 
-def value_or_none(document: Any, pointer: str) -> Any:
-    """What stands at a JSON pointer, or None."""
-    value = document
-    for token in pointer.split("/")[1:]:
-        key = token.replace("~1", "/").replace("~0", "~")
-        try:
-            value = value[int(key)] if isinstance(value, list) else value[key]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-    return value
+def _between(before: Mapping[str, Any], after: Mapping[str, Any], place: Callable[[str], str]) -> list[str]:
+    keys = dict.fromkeys([*before, *after])
+    return [
+        line for key in keys for line in difference_lines(before.get(key, _ABSENT), after.get(key, _ABSENT), place(key))
+    ]
+
+
+def _by_name(value: Any) -> dict[str, Any] | None:
+    """The items of a list by their names; None where they have none, or share one."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) and item.get("name") for item in value):
+        return None
+    named = {str(item["name"]): item for item in value}
+    return named if len(named) == len(value) else None
 
 
 def _headline(result: Json) -> str:
