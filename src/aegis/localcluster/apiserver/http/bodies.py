@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from aegis.localcluster.apiserver.protobuf.decoding import CONTENT_TYPE as PROTOBUF
+from aegis.localcluster.apiserver.protobuf.decoding import UndecodableError, decode_object
 from aegis.localcluster.apiserver.refusals import BadRequest
 from aegis.localcluster.status import ApiError
 
@@ -53,7 +55,7 @@ def decode_body(raw: bytes, content_type: str) -> Any:
 
     Raises:
         BadRequest: it is not what it says it is, or is nested too deeply.
-        UnsupportedType: its type is neither JSON nor YAML.
+        UnsupportedType: its type is neither JSON nor YAML, nor protobuf of a kind that kubectl creates.
     """
     if not raw.strip():
         return None
@@ -61,6 +63,8 @@ def decode_body(raw: bytes, content_type: str) -> Any:
         value = _json(raw)
     elif content_type in YAML_TYPES:
         value = _yaml(raw)
+    elif content_type == PROTOBUF:
+        value = _protobuf(raw)
     else:
         raise UnsupportedType("application/json, application/yaml, application/vnd.kubernetes.protobuf")
     _check_bounds(value)
@@ -85,12 +89,19 @@ def _yaml(raw: bytes) -> Any:
         raise BadRequest(f"error converting YAML to JSON: {error}") from None
 
 
+def _protobuf(raw: bytes) -> Any:
+    try:
+        return decode_object(raw)
+    except UndecodableError as error:
+        raise UnsupportedType(f"application/json, application/yaml ({error})") from None
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
 def _check_bounds(value: Any) -> None:
-    """Walk the value as a tree: aliases of YAML, which share nodes, are counted each time they stand somewhere."""
+    # The value is walked as a tree: aliases of YAML, which share nodes, are counted each time they stand somewhere.
     pending: list[tuple[Any, int]] = [(value, 0)]
     nodes = 0
     while pending:

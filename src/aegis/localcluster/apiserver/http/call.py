@@ -119,7 +119,7 @@ class Call:
             BadRequest: one of them makes no sense.
         """
         body = self.body or {}
-        if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
+        if not isinstance(body, dict) or body.get("kind") not in {None, "", "DeleteOptions"}:
             raise BadRequest("the body of a deletion must be DeleteOptions")
         return delete_options(body, self)
 

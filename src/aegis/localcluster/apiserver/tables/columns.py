@@ -1,14 +1,13 @@
-"""Which columns a resource has."""
+"""What a column is, and what many columns share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from aegis.localcluster.apiserver.objects import now
-from aegis.localcluster.apiserver.registry import Resource
 
 Cell = Callable[[Mapping[str, Any]], Any]
 
@@ -62,10 +61,22 @@ def _two(first: int, unit: str, second: int, smaller: str) -> str:
     return f"{first}{unit}{second}{smaller}" if second else f"{first}{unit}"
 
 
+NONE = "<none>"
 NAME = Column("Name", lambda o: o["metadata"]["name"], format="name")
 AGE = Column("Age", age)
 
 
-def columns_of(resource: Resource) -> tuple[Column, ...]:
-    """The columns of a resource."""
-    return (NAME, AGE)
+def counted(part: str, field: str) -> Cell:
+    """A cell that shows a number of the spec or the status; an absent one is 0."""
+    return lambda obj: (obj.get(part) or {}).get(field) or 0
+
+
+def condition(obj: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """The status condition of a type, or None."""
+    conditions: Iterable[Mapping[str, Any]] = (obj.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c.get("type") == kind), None)
+
+
+def labels_text(labels: Mapping[str, Any] | None) -> str:
+    """`a=b,c=d`, or `<none>`."""
+    return ",".join(f"{k}={v}" for k, v in sorted((labels or {}).items())) or NONE

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aegis.localcluster.apiserver.registry import Resource
-from aegis.localcluster.apiserver.tables.columns import Column, columns_of
+from aegis.localcluster.apiserver.tables.columns import Column
+from aegis.localcluster.apiserver.tables.lookup import columns_of
 
 
 def table(
