@@ -6,7 +6,6 @@ Crashes are counted from `restartCount`, from each distinct `lastState.terminate
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +69,7 @@ class Arm:
         is_subject: whether a pod is one of those that are tried (else it is a dependency's, or a probe).
         production: the signature to recognise; None where there is none.
         blames: whether a failure may be blamed on the workload rather than on the cluster.
+        controlled: whether a controller says when the rollout is complete (for bare Pods nobody does).
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Arm:
         is_subject: Callable[[Json], bool],
         production: Signature | None = None,
         blames: Callable[[Signature], bool] = lambda _: True,
+        controlled: bool = True,
     ) -> None:
         self.name = name
         self.trials = trials
@@ -88,14 +89,14 @@ class Arm:
         self._production = production
         self._blames = blames
         self._pods: dict[str, _Pod] = {}
-        self._events: deque[Json] = deque(maxlen=_EVENTS)
+        self._events: dict[str, Json] = {}
         self._endpoints: dict[str, frozenset[str]] = {}
         self._crashes = 0
         self._matching = 0
         self._transitions = 0
         self._replaced = 0
         self._epoch = 0
-        self._rolled_out = False
+        self._rolled_out = not controlled
         self._available_at: float | None = None
         self._stable_since: float | None = None
 
@@ -118,7 +119,12 @@ class Arm:
 
     def see_event(self, event: Json) -> None:
         """Take in an Event: the words for a failing probe, a failing mount or a failing schedule."""
-        self._events.append(event)
+        metadata = event.get("metadata") or {}
+        name = str(metadata.get("uid") or metadata.get("name") or len(self._events))
+        self._events.pop(name, None)
+        self._events[name] = event
+        if len(self._events) > _EVENTS:
+            del self._events[next(iter(self._events))]
 
     def see_endpoints(self, kind: str, endpoint_slice: Json, now: float) -> None:
         """Take in an EndpointSlice (of the Service that is tried)."""
@@ -155,7 +161,7 @@ class Arm:
     @property
     def events(self) -> tuple[Json, ...]:
         """The events kept."""
-        return tuple(self._events)
+        return tuple(self._events.values())
 
     @property
     def pods(self) -> tuple[Json, ...]:
@@ -244,7 +250,7 @@ class Arm:
     def _shown(self, known: _Pod) -> Signature | None:
         if self._missing_endpoint(known):
             return Signature(manner=Manner.NO_ENDPOINTS)
-        return signature_of(known.pod, events=self._events)
+        return signature_of(known.pod, events=self._events.values())
 
     def _missing_endpoint(self, known: _Pod) -> bool:
         if self._production is None or self._production.manner is not Manner.NO_ENDPOINTS:

@@ -245,6 +245,7 @@ class Course:
                     is_subject=is_subject,
                     production=trial.production.signature,
                     blames=blamed,
+                    controlled=bool(owners),
                 )
                 for name in ARMS
             },
