@@ -6,7 +6,7 @@ Nothing above knows which driver or store it works with; nothing below knows a s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -171,8 +171,17 @@ class System:
             policy=delivery_policy(self.settings),
             emit=emit,
             fix_id=fix_id,
+            in_flight=self.in_flight,
             checkpoint=checkpoint,
         )
+
+    def in_flight(self, namespace: str) -> AbstractAsyncContextManager[None]:
+        """One change at a time in a namespace: the next waits as long as its approval may."""
+        from aegis.stores.locks import target_lock
+
+        ref = ObjectRef(api_version="v1", kind="Namespace", name=namespace)
+        wait = delivery_policy(self.settings).approval.total_seconds()
+        return target_lock(self.places.locks, self.cluster.uid, ref, wait=wait)
 
     async def _collect(self, request: EvidenceRequest) -> tuple[Evidence, ...]:
         from aegis.evidence.kubernetes import KubernetesEvidence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from aegis.errors import Refused, UsageError
@@ -21,6 +22,8 @@ from aegis.model.incident import Incident, Phase
 from aegis.model.refs import JsonObject, ObjectRef
 
 Perform = Callable[[Tools, Incident], Awaitable[Event | None]]
+
+_IN_FLIGHT = frozenset({Step.PREPARE_UNDO, Step.APPLY, Step.WATCH, Step.ROLL_BACK})
 
 _UNTOUCHED = frozenset({Phase.DETECTED, Phase.ANALYZING, Phase.AWAITING_APPROVAL})
 """Production was not touched: such an incident may be given up for another."""
@@ -76,19 +79,29 @@ async def run(tools: Tools, incident: Incident) -> Incident:
 
     Raises:
         Conflict: if another process moved the incident on meanwhile.
+        Refused: if another change of the same namespace is under way for too long.
     """
     intent = Intent(emit=tools.emit is not None)
-    step = first_after_crash(incident) or next_step(incident, intent)
-    while step is not None:
-        tools.checkpoint(f"{step}: before")
-        event = await _PERFORM[step](tools, incident)
-        tools.checkpoint(f"{step}: done")
-        if event is None:
-            return incident
-        incident = await _store(tools, advance(incident, event), step.value, {"event": type(event).__name__})
-        tools.checkpoint(f"{step}: stored")
-        step = next_step(incident, intent)
+    step, in_flight = first_after_crash(incident) or next_step(incident, intent), False
+    async with AsyncExitStack() as held:
+        while step is not None:
+            if step in _IN_FLIGHT and not in_flight:
+                await held.enter_async_context(tools.in_flight(incident.target.namespace))
+                in_flight = True
+            event = await _performed(tools, step, incident)
+            if event is None:
+                break
+            incident = await _store(tools, advance(incident, event), step.value, {"event": type(event).__name__})
+            tools.checkpoint(f"{step}: stored")
+            step = next_step(incident, intent)
     return incident
+
+
+async def _performed(tools: Tools, step: Step, incident: Incident) -> Event | None:
+    tools.checkpoint(f"{step}: before")
+    event = await _PERFORM[step](tools, incident)
+    tools.checkpoint(f"{step}: done")
+    return event
 
 
 async def reject(tools: Tools, incident: Incident, why: str) -> Incident:

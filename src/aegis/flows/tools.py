@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,6 +98,12 @@ def no_checkpoint(_place: str, /) -> None:
     """Nothing is injected."""
 
 
+@asynccontextmanager
+async def alone(_namespace: str, /) -> AsyncIterator[None]:
+    """Nobody else is about."""
+    yield
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """Everything a remediation acts with.
@@ -116,6 +123,8 @@ class Tools:
         policy: the rules of delivery.
         emit: the folder that the fix is handed over in, instead of applying it.
         fix_id: which fix of the diagnosis to try; empty: the best.
+        in_flight: held, for a namespace, from the last look before a change until the watch after it is over: of two
+            changes at a time nobody could say which one helped.
         now: the clock.
         checkpoint: called with a name before and after each effect and each save: tests end the process there.
     """
@@ -134,5 +143,6 @@ class Tools:
     policy: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     emit: Path | None = None
     fix_id: str = ""
+    in_flight: Callable[[str], AbstractAsyncContextManager[None]] = alone
     now: Callable[[], datetime] = utc_now
     checkpoint: Callable[[str], None] = no_checkpoint

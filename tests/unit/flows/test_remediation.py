@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -298,3 +299,17 @@ async def test_an_old_approval_does_not_serve_another_incident(shop: World) -> N
     incident = await run(await shop.tools(), replace(waiting, approval=first.approval))
     assert (incident.phase, incident.reason) == (Phase.FAILED, "Drifted")
     assert (await shop.data())["colour"] == "red"
+
+
+async def test_changes_of_one_namespace_are_in_flight_one_after_the_other(shop: World) -> None:
+    """From the last look before the write until the watch is over; trials and questions may overlap."""
+    held: list[str] = []
+
+    @asynccontextmanager
+    async def in_flight(namespace: str) -> AsyncIterator[None]:
+        held.append(f"{namespace} taken, asked {len(shop.person.shown)}, written {len(shop.real_writes())}")
+        yield
+        held.append(f"{namespace} given back, written {len(shop.real_writes())}")
+
+    await ended(shop, in_flight=in_flight)
+    assert held == ["shop taken, asked 1, written 0", "shop given back, written 1"]
