@@ -21,8 +21,12 @@ class Review:
     group: str
     plural: str
     kind: str
-    namespaced: bool
     status: Callable[[Core, User, Mapping[str, Any], str | None], dict[str, Any]]
+
+    @property
+    def namespaced(self) -> bool:
+        """Whether it is asked for in a namespace."""
+        return self.kind.startswith("Local")
 
     def answer(self, core: Core, user: User, body: Any, namespace: str | None) -> Reply:
         """The review with its status.
@@ -64,8 +68,7 @@ def _decision(core: Core, user: User, spec: Mapping[str, Any]) -> dict[str, Any]
         action = Action(verb=str(path.get("verb", "")), path=str(path.get("path", "")))
     else:
         action = resource_action(attributes or {})
-    allowed = core.access.allows(user, action)
-    return {"allowed": allowed} if allowed else {"allowed": False, "reason": "no RBAC rule allows it"}
+    return {"allowed": core.access.allows(user, action)}
 
 
 def resource_action(attributes: Mapping[str, Any]) -> Action:
@@ -116,12 +119,12 @@ def _token(core: Core, _user: User, spec: Mapping[str, Any], _namespace: str | N
 
 
 REVIEWS: tuple[Review, ...] = (
-    Review(_AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, _self_access),
-    Review(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", False, _access),
-    Review(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", True, _local_access),
-    Review(_AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview", False, _self_rules),
-    Review(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", False, _self_subject),
-    Review(_AUTHENTICATION, "tokenreviews", "TokenReview", False, _token),
+    Review(_AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview", _self_access),
+    Review(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", _access),
+    Review(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", _local_access),
+    Review(_AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview", _self_rules),
+    Review(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", _self_subject),
+    Review(_AUTHENTICATION, "tokenreviews", "TokenReview", _token),
 )
 
 
