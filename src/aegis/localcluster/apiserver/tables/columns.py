@@ -39,26 +39,29 @@ def since(moment: str | None) -> str:
 def duration(seconds: float) -> str:
     """`45s`, `3m20s`, `25m`, `5h12m`, `30h`, `3d4h`, `400d`, as apimachinery's HumanDuration."""
     total = max(0, int(seconds))
-    minutes, hours, days = total // 60, total // 3600, total // 86400
-    if total < 120:  # noqa: PLR2004 - the steps of HumanDuration
-        return f"{total}s"
-    if minutes < 10:  # noqa: PLR2004
-        return _two(minutes, "m", total % 60, "s")
-    if hours < 3:  # noqa: PLR2004
-        return f"{minutes}m"
-    if hours < 8:  # noqa: PLR2004
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:  # noqa: PLR2004
-        return f"{hours}h"
-    if days < 8:  # noqa: PLR2004
-        return _two(days, "d", hours % 24, "h")
-    if days < 730:  # noqa: PLR2004
-        return f"{days}d"
-    return _two(days // 365, "y", days % 365, "d")
+    for below, unit, then in _STEPS:
+        if total < below:
+            return _shown(total, unit, then)
+    return _shown(total, "y", "")
 
 
-def _two(first: int, unit: str, second: int, smaller: str) -> str:
-    return f"{first}{unit}{second}{smaller}" if second else f"{first}{unit}"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
+_STEPS = (
+    (2 * _SECONDS["m"], "s", ""),
+    (10 * _SECONDS["m"], "m", "s"),
+    (3 * _SECONDS["h"], "m", ""),
+    (8 * _SECONDS["h"], "h", "m"),
+    (48 * _SECONDS["h"], "h", ""),
+    (8 * _SECONDS["d"], "d", "h"),
+    (2 * _SECONDS["y"], "d", ""),
+    (8 * _SECONDS["y"], "y", "d"),
+)
+"""Below how many seconds which unit is shown, and which smaller one with it."""
+
+
+def _shown(total: int, unit: str, then: str) -> str:
+    rest = total % _SECONDS[unit] // _SECONDS[then] if then else 0
+    return f"{total // _SECONDS[unit]}{unit}" + (f"{rest}{then}" if rest else "")
 
 
 NONE = "<none>"
