@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,15 @@ async def begin(world: Any, name: str, failing: Callable[[JsonObject], Any]) -> 
         return any(failing(pod) for pod in await world.driver.list("v1", "Pod", namespace=f"demo-{name}"))
 
     await world.until(shows)
+
+    async def is_told() -> bool:
+        """A probe's words change while a program starts: wait for those that stay."""
+        events = await world.driver.list("v1", "Event", namespace=f"demo-{name}")
+        return any("statuscode: 503" in str(event.get("message")) for event in events)
+
+    if name == "dependency":
+        await world.until(is_told)
+        await asyncio.sleep(1)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
