@@ -10,7 +10,7 @@ from itertools import chain
 from aegis.diagnosis.catalogue import rules
 from aegis.diagnosis.graph import Graph, Key, Node, Tie, key_of
 from aegis.diagnosis.investigate import Finding, Investigator
-from aegis.diagnosis.reading import at, event_time, items, time_of
+from aegis.diagnosis.reading import at, event_time, items, text, time_of
 from aegis.diagnosis.report import healthy, report, undecided
 from aegis.diagnosis.ties import WORKLOADS, build
 from aegis.diagnosis.workload import top_owner
@@ -65,7 +65,13 @@ def _is_at(diagnosis: Diagnosis, finding: Finding) -> bool:
 
 def _diagnosis(graph: Graph, target: ObjectRef, node: Node, findings: list[Finding]) -> Diagnosis:
     if not findings:
-        return healthy(target, f"{node.ref} shows no fault", seen=node.present or bool(graph.out(node.key, Tie.OWNS)))
+        seen = node.present or bool(graph.out(node.key, Tie.OWNS))
+        remarks = tuple(
+            text(item.payload.get("said"))
+            for item in graph.evidence
+            if item.source == "note" and "said" in item.payload
+        )
+        return healthy(target, f"{node.ref} shows no fault", seen=seen, remarks=remarks)
     first = report(graph, target, findings[0])
     also: dict[object, Diagnosis] = {}
     for finding in findings[1:]:
@@ -91,13 +97,28 @@ def _in_front(investigator: Investigator, node: Node) -> list[Finding]:
 
 def _find(graph: Graph, target: ObjectRef) -> Node | None:
     """The object that is asked about; one that others own or name although the evidence does not hold it."""
-    node = graph.get(target.kind, target.namespace, target.name)
+    node = graph.get(target.kind, target.namespace, target.name) or _spelled_otherwise(graph, target)
     if node is not None:
         return node
     key: Key = key_of(target)
     owned = any(key == top_owner(graph, pod).key for pod in graph.of_kind("Pod", target.namespace))
     known = owned or graph.out(key, Tie.OWNS) or any(graph.into(key, tie) for tie in Tie) or graph.events(key)
     return graph.node(key, api_version=target.api_version or "v1") if known else None
+
+
+def _spelled_otherwise(graph: Graph, target: ObjectRef) -> Node | None:
+    """The one object of that name whose kind is spelled otherwise, or that was printed without its namespace."""
+    named = [
+        node
+        for node in graph.objects()
+        if node.ref.name == target.name and node.ref.kind.lower() == target.kind.lower()
+    ]
+    found = [
+        node
+        for node in named
+        if not node.ref.namespace or node.ref.namespace == target.namespace or not target.namespace
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _units(graph: Graph) -> list[Node]:
@@ -107,7 +128,7 @@ def _units(graph: Graph) -> list[Node]:
         for node in graph.of_kind(kind):
             owner = top_owner(graph, node)
             units.setdefault(owner.key, owner)
-    for kind in ("Service", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "Node", "Ingress"):
+    for kind in ("Service", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "Node", "Ingress", "Application"):
         for node in graph.of_kind(kind):
             units.setdefault(node.key, node)
     return list(units.values())

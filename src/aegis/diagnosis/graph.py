@@ -116,6 +116,11 @@ class LogNode:
     lines: tuple[str, ...]
 
 
+def surely_absent(graph: Graph, kind: str, namespace: str, name: str) -> bool:
+    """Whether all objects of that kind and namespace were listed and this one is not among them."""
+    return graph.was_listed(kind, namespace) and graph.get(kind, namespace, name) is None
+
+
 def key_of(ref: ObjectRef) -> Key:
     """The key of a reference; cluster-scoped kinds have no namespace, whatever the reference says."""
     return (ref.kind, "" if ref.kind in _CLUSTER_SCOPED else ref.namespace, ref.name)
@@ -132,6 +137,7 @@ class Graph:
         self._logs: dict[Key, list[LogNode]] = defaultdict(list)
         self._out: dict[Key, list[Edge]] = defaultdict(list)
         self._into: dict[Key, list[Edge]] = defaultdict(list)
+        self._alerts: dict[Key, list[Evidence]] = defaultdict(list)
         self._listed: set[tuple[str, str]] = set()
         for item in sorted(evidence, key=_order):
             self._take(item)
@@ -160,10 +166,6 @@ class Graph:
         """Everything that the evidence holds, in its order."""
         return tuple(node for node in self._nodes.values() if node.present)
 
-    def surely_absent(self, kind: str, namespace: str, name: str) -> bool:
-        """Whether all objects of that kind and namespace were listed and this one is not among them."""
-        return self.was_listed(kind, namespace) and self.get(kind, namespace, name) is None
-
     def was_listed(self, kind: str, namespace: str) -> bool:
         """Whether all objects of that kind and namespace are in the evidence."""
         scope = "" if kind in _CLUSTER_SCOPED else namespace
@@ -179,6 +181,10 @@ class Graph:
         """The output of a pod's containers, or of one: the run before the current one first, since it died."""
         found = [log for log in self._logs.get(key, ()) if not container or log.container in {container, ""}]
         return tuple(sorted(found, key=lambda log: not log.previous))
+
+    def alerts(self, key: Key) -> tuple[Evidence, ...]:
+        """The alerts that speak of an object."""
+        return tuple(self._alerts.get(key, ()))
 
     # ── ties ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,6 +215,8 @@ class Graph:
             case "note":
                 listed = items(item.payload.get("listed"))
                 self._listed.update((text(entry.get("kind")), text(entry.get("namespace"))) for entry in listed)
+            case "alert":
+                self._alerts[key_of(item.subject)].append(item)
             case _:
                 pass
 

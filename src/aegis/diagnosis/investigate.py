@@ -13,7 +13,7 @@ from datetime import datetime
 
 from aegis.diagnosis.case import Case, DiagnosisRule, Hypothesis, Symptom
 from aegis.diagnosis.graph import Graph, Key, Node
-from aegis.diagnosis.more_symptoms import object_symptoms
+from aegis.diagnosis.more_symptoms import alert_symptoms, object_symptoms
 from aegis.diagnosis.services import service_symptoms
 from aegis.diagnosis.symptoms import pod_symptoms, workload_symptoms
 from aegis.diagnosis.ties import WORKLOADS
@@ -71,17 +71,19 @@ class Investigator:
 
     def case(self, node: Node) -> Case:
         """The object with its pods and its symptoms; of a pod its workload, but only that pod's symptoms."""
-        subject = top_owner(self.graph, node)
+        subject = top_owner(self.graph, node) if node.ref.kind in WORKLOADS else node
         if node.ref.kind == "Pod":
             case = Case(graph=self.graph, subject=subject, pods=(node,), as_of=self._as_of)
-            found = pod_symptoms(self.graph, node, self._as_of)
-            return replace(case, symptoms=found) if found else case
+            found = pod_symptoms(self.graph, node, self._as_of) or tuple(alert_symptoms(self.graph, node))
+            return replace(case, symptoms=found)
         case = Case(graph=self.graph, subject=subject, pods=pods_of(self.graph, subject), as_of=self._as_of)
         if node.ref.kind == "Service":
             return replace(case, symptoms=tuple(service_symptoms(self.graph, node)))
         own = tuple(object_symptoms(self.graph, subject, self._as_of)) if subject.present else ()
         if subject.ref.kind in WORKLOADS:
-            return replace(case, symptoms=(*workload_symptoms(case), *own))
+            found = (*workload_symptoms(case), *own)
+            alerts = (alert for named in (node, *case.pods) for alert in alert_symptoms(self.graph, named))
+            return replace(case, symptoms=found or tuple(alerts))
         return replace(case, symptoms=own)
 
     def explain(self, case: Case, *, trail: tuple[Key, ...] = ()) -> list[Finding]:

@@ -54,14 +54,17 @@ def template_patch(node: Node, template: JsonObject) -> JsonObject:
 
 def container_patch(node: Node, container: str, fields: JsonObject) -> JsonObject:
     """A partial object that changes fields of one container, which its name finds."""
-    spec = pod_spec_of(node.obj) or {}
-    group = next((found.group for found in containers(spec) if found.name == container), "containers")
-    return template_patch(node, {"spec": {group: [{"name": container, **fields}]}})
+    return template_patch(node, {"spec": {_group(node, container): [{"name": container, **fields}]}})
 
 
 def template_field(node: Node, field: str) -> str:
     """The dotted path of a field of the pod template."""
     return ".".join((*template_path(node.ref.kind), "spec", field))
+
+
+def container_path(node: Node, container: str) -> str:
+    """Where a container stands in the pod spec: `containers[web]`, `initContainers[wait]`."""
+    return f"{_group(node, container)}[{container}]"
 
 
 def from_revision(node: Node, field: str, value: Any, revision: Revision) -> Provenance:
@@ -74,6 +77,11 @@ def from_object(path: str, value: Any, source: Node, where: str) -> Provenance:
     """A value that another object holds."""
     said = f"{source.ref.kind} {source.ref.name}, {where}"
     return Provenance(path=path, value=value, source=said, evidence_id=source.evidence_id)
+
+
+def _group(node: Node, container: str) -> str:
+    spec = pod_spec_of(node.obj) or {}
+    return next((found.group for found in containers(spec) if found.name == container), "containers")
 
 
 def can_change_template(node: Node) -> bool:

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from aegis.diagnosis.case import Symptom, Trouble, cite
 from aegis.diagnosis.graph import Graph, Node
-from aegis.diagnosis.reading import condition, items, text, time_of
+from aegis.diagnosis.reading import at, condition, items, mapping, text, time_of
+from aegis.model.diagnosis import Citation
 
 _PATIENCE = timedelta(minutes=2)
+_BENIGN = frozenset({"Watchdog", "InfoInhibitor", "DeadMansSwitch"})
 _WAITS_FOR_FIRST = "WaitForFirstConsumer"
 
 
@@ -24,6 +26,8 @@ def object_symptoms(graph: Graph, node: Node, as_of: datetime) -> Iterator[Sympt
             yield from _autoscaler(node)
         case "Job":
             yield from _job(node)
+        case "Application":
+            yield from _application(node)
         case _:
             pass
     yield from _deleted(node, as_of)
@@ -99,6 +103,47 @@ def _job(job: Node) -> Iterator[Symptom]:
             message=message,
             because=f"it failed: {reason}",
             citations=(cite(job, f"conditions[Failed]: True {reason}: {message}"),),
+        )
+
+
+def _application(node: Node) -> Iterator[Symptom]:
+    """An Argo CD Application: what its last sync and its resources say."""
+    operation = mapping(node.status.get("operationState"))
+    sync, health = text(at(node.obj, "status", "sync", "status")), text(at(node.obj, "status", "health", "status"))
+    failed = text(operation.get("phase")) in {"Failed", "Error"}
+    if not failed and health not in {"Degraded", "Missing"}:
+        return
+    told = [
+        text(entry.get("message"))
+        for entry in items(node.status.get("resources"))
+        if entry.get("status") == "OutOfSync"
+    ]
+    message = text(operation.get("message")) or next(iter(told), "")
+    yield Symptom(
+        trouble=Trouble.APPLICATION,
+        subject=node,
+        reason=text(operation.get("phase")) or health,
+        message=message,
+        because=f"it is {sync or 'not synchronised'} and {health or 'not healthy'}"
+        + (f": {message}" if message else ""),
+        citations=(cite(node, f"status.sync: {sync}, health: {health}", f"status.operationState: {message}"),),
+    )
+
+
+def alert_symptoms(graph: Graph, node: Node) -> Iterator[Symptom]:
+    """Alerts about an object that itself shows nothing; those that only prove that alerting works say nothing."""
+    for item in graph.alerts(node.key):
+        name, said = text(item.payload.get("name")), text(item.payload.get("text"))
+        if name in _BENIGN:
+            continue
+        yield Symptom(
+            trouble=Trouble.ALERT,
+            subject=node,
+            container=text(item.payload.get("container")),
+            reason=name,
+            message=said,
+            because=f"the alert {name} speaks of it",
+            citations=(Citation(evidence_id=item.id, lines=(said[:400],)),),
         )
 
 

@@ -28,13 +28,14 @@ _MANNERS = {
 }
 
 
-def healthy(target: ObjectRef, said: str, *, seen: bool) -> Diagnosis:
+def healthy(target: ObjectRef, said: str, *, seen: bool, remarks: tuple[str, ...] = ()) -> Diagnosis:
     """Nothing is wrong; undecided where nothing was seen either."""
     if not seen:
         return undecided(target, f"{said[:1].upper()}{said[1:]}, but the evidence does not hold the object itself.")
     explanation = (
         f"{said[:1].upper()}{said[1:]}: no container failed or restarted lately, and no warning stands. No action."
     )
+    explanation += "".join(f" But {remark}." for remark in remarks)
     return Diagnosis(target=target, verdict=Confidence.HEALTHY, explanation=explanation)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from aegis.diagnosis.case import Symptom, Trouble, cite
-from aegis.diagnosis.graph import Graph, Node, Tie
+from aegis.diagnosis.graph import Graph, Node, Tie, surely_absent
 from aegis.diagnosis.reading import items, mapping, text
 from aegis.diagnosis.ties import WORKLOADS
 from aegis.diagnosis.workload import top_owner
@@ -23,7 +23,7 @@ _ALIKE = 0.6
 def service_symptoms(graph: Graph, service: Node) -> Iterator[Symptom]:
     """What is wrong with a Service: it is not there, nobody answers for it, or its port leads nowhere."""
     if not service.present:
-        if graph.surely_absent("Service", service.ref.namespace, service.ref.name):
+        if surely_absent(graph, "Service", service.ref.namespace, service.ref.name):
             yield Symptom(
                 trouble=Trouble.NO_ENDPOINTS, subject=service, reason="Missing", because="there is no such Service"
             )
@@ -127,7 +127,8 @@ def near_labels(selector: Json, labels: Json, *, namesake: bool) -> dict[str, st
         alike = likeness(value, str(labels[key])) >= _ALIKE or bool(right) or namesake
         return {**right, key: str(labels[key])} if alike else None
     for other, found in labels.items():
-        if found == value and other not in selector and likeness(key, other) >= _ALIKE:
+        same_word = key.rpartition("/")[2] == other.rpartition("/")[2]
+        if found == value and other not in selector and (namesake or same_word or likeness(key, other) >= _ALIKE):
             return {**right, other: str(found)}
     return None
 

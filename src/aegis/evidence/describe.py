@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from aegis.evidence.argocd import application
 from aegis.evidence.described_pod import described_pod
+from aegis.evidence.lineage import is_lineage, lineage
 from aegis.evidence.outline import Line, outlines, time_text
 from aegis.evidence.tables import event, kind_named, table_events, table_objects
 from aegis.model.refs import JsonObject
@@ -18,6 +20,7 @@ from aegis.model.refs import JsonObject
 _EVENT_ROW: Final = re.compile(
     r"^(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+(?P<age><unknown>|<invalid>|\d+\w*(?: \(x\d+ over \w+\))?)\s+(?P<rest>.*)$"
 )
+_NO_SUCH_KIND: Final = re.compile(r"the server doesn't have a resource type \"([^\"]+)\"")
 _DESCRIBE: Final = re.compile(r"^Name:\s+\S", re.MULTILINE)
 _API_VERSIONS: Final = {
     "Deployment": "apps/v1",
@@ -27,7 +30,6 @@ _API_VERSIONS: Final = {
     "Job": "batch/v1",
     "CronJob": "batch/v1",
     "NetworkPolicy": "networking.k8s.io/v1",
-    "Application": "argoproj.io/v1alpha1",
 }
 
 
@@ -37,7 +39,7 @@ class TextReading:
 
     objects: list[JsonObject] = field(default_factory=list)
     events: list[JsonObject] = field(default_factory=list)
-    alerts: list[JsonObject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_text(text: str, *, hint: str = "") -> TextReading | None:
@@ -51,19 +53,28 @@ def read_text(text: str, *, hint: str = "") -> TextReading | None:
     if re.match(r"^\s*(?:[{\[]|---|apiVersion:|kind:|items:)", first):
         return None
     reading = TextReading()
-    if _DESCRIBE.search(text):
+    if match := _NO_SUCH_KIND.search(text):
+        reading.notes = [f"the server has no resource type {match[1]}"]
+    elif is_lineage(text):
+        reading.objects, reading.events = lineage(text, upwards="parent" in hint)
+    elif _DESCRIBE.search(text):
         for outline in outlines(text):
-            _described(outline, hint, reading)
+            _described(outline, text, hint, reading)
     else:
         reading.events = table_events(text)
         reading.objects = [] if reading.events else table_objects(text, hint)
-    return reading if reading.objects or reading.events else None
+    return reading if reading.objects or reading.events or reading.notes else None
 
 
-def _described(outline: Line, hint: str, reading: TextReading) -> None:
+def _described(outline: Line, text: str, hint: str, reading: TextReading) -> None:
     kind = _kind(outline, hint)
-    if not kind:
-        return
+    if kind == "Application":
+        reading.objects.append(application(outline, text))
+    elif kind:
+        _kubernetes(kind, outline, reading)
+
+
+def _kubernetes(kind: str, outline: Line, reading: TextReading) -> None:
     name, namespace = outline.text_of("Name"), outline.text_of("Namespace")
     metadata: JsonObject = {
         "name": name,

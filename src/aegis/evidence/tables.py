@@ -130,7 +130,7 @@ def _of_row(kind: str, api_version: str, row: dict[str, str]) -> JsonObject | No
     obj: JsonObject = {"apiVersion": api_version, "kind": kind, "metadata": metadata}
     match kind:
         case "Pod":
-            obj |= _pod(row)
+            obj |= pod_state(row)
         case "Node":
             ready = row.get("STATUS", "").split(",")[0] == "Ready"
             obj["spec"] = {"unschedulable": True} if "SchedulingDisabled" in row.get("STATUS", "") else {}
@@ -143,7 +143,7 @@ def _of_row(kind: str, api_version: str, row: dict[str, str]) -> JsonObject | No
     return obj
 
 
-def _pod(row: Mapping[str, str]) -> JsonObject:
+def pod_state(row: Mapping[str, str]) -> JsonObject:
     """A pod's state in a word: the reason of the container that waits, or its phase."""
     word = row.get("STATUS", "").rpartition(":")[2]
     restarts = re.match(r"\d+", row.get("RESTARTS", ""))

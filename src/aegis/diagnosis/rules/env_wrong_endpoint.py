@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from aegis.diagnosis.calls import Call, calls_of
 from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, rule
-from aegis.diagnosis.graph import Node
+from aegis.diagnosis.graph import Node, surely_absent
 from aegis.diagnosis.history import good_revisions
 from aegis.diagnosis.mend import (
     can_change_template,
     container_patch,
+    container_path,
     from_object,
     from_revision,
     human_fix,
@@ -62,7 +63,7 @@ def _slip(case: Case, call: Call) -> _Slip | None:
 def _misspelled(case: Case, call: Call) -> _Slip | None:
     """The one Service whose name is a slip away from one that surely is not there."""
     kind, namespace, name = call.service
-    if not case.graph.surely_absent(kind, namespace, name):
+    if not surely_absent(case.graph, kind, namespace, name):
         return None
     near = [other for other in case.graph.of_kind(kind, namespace) if likeness(other.ref.name, name) >= _ALIKE]
     return _Slip(call=call, service=near[0], wrong=name, right=near[0].ref.name) if len(near) == 1 else None
@@ -115,7 +116,7 @@ def _fix(case: Case, slip: _Slip) -> Fix:
 def _value(case: Case, slip: _Slip, container: str, name: str) -> tuple[str, Provenance] | None:
     """What a good revision had, else the address with the Service's own name or only port in it."""
     node = case.subject
-    field = f"containers[{container}].env[{name}]"
+    field = f"{container_path(node, container)}.env[{name}]"
     now = _variable(template_container(node, container), name)
     for revision in good_revisions(case.graph, node):
         was = _variable(dict(revision.container(container)), name)

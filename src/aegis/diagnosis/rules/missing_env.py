@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, rule
 from aegis.diagnosis.graph import LogNode, Node
@@ -12,6 +12,7 @@ from aegis.diagnosis.history import Revision, good_revisions
 from aegis.diagnosis.mend import (
     can_change_template,
     container_patch,
+    container_path,
     from_object,
     from_revision,
     human_fix,
@@ -73,11 +74,11 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
         return
     founded = ((lack, source) for lack in lacks if (source := _source(case, view, lack.name)))
     lack, source = next(founded, (lacks[0], None))
-    where = f"containers[{view.name}].env"
+    where = container_path(case.subject, view.name)
     explanation = f"Container {view.name} ends because the environment variable {lack.name} is not set"
     explanation += f"; {source.said} has it." if source else f" (it says: {lack.line.strip()[:200]})."
     citations = [
-        cite(symptom.subject, f"spec.{where}: {lack.name} is not among {_names(view)}"),
+        cite(symptom.subject, f"spec.{where}.env: {_names(view)}"),
         cite(lack.log, lack.line),
     ]
     if source:
@@ -123,11 +124,12 @@ def _is_set(case: Case, view: ContainerView, name: str) -> bool:
 
 
 def _names(view: ContainerView) -> str:
-    return ", ".join(text(variable.get("name")) for variable in items(view.spec.get("env"))) or "none"
+    return ", ".join(text(variable.get("name")) for variable in items(view.spec.get("env"))) or "nothing is set"
 
 
 def _source(case: Case, view: ContainerView, name: str) -> _Source | None:
-    node, field = case.subject, f"containers[{view.name}].env[{name}]"
+    node = case.subject
+    field = f"{container_path(node, view.name)}.env[{name}]"
     for revision in good_revisions(case.graph, node):
         if entry := _entry(revision.container(view.name), name):
             return _of_revision(node, field, entry, revision)
@@ -138,7 +140,10 @@ def _source(case: Case, view: ContainerView, name: str) -> _Source | None:
     for config in case.graph.of_kind("ConfigMap", case.namespace):
         if name in mapping(config.obj.get("data")) and _speaks_of(config, node):
             entry = {"name": name, "valueFrom": {"configMapKeyRef": {"name": config.ref.name, "key": name}}}
-            return _of_object(template_field(node, field), entry, config, f"data[{name}]")
+            where, value = template_field(node, field), text(mapping(config.obj.get("data")).get(name))
+            return replace(
+                _of_object(where, entry, config, f"data[{name}]"), citation=cite(config, f"data[{name}]: {value}")
+            )
     return None
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, rule
-from aegis.diagnosis.mend import can_change_template, container_patch, human_fix, patch_fix, template_field
+from aegis.diagnosis.history import good_revisions
+from aegis.diagnosis.mend import (
+    can_change_template,
+    container_patch,
+    container_path,
+    from_revision,
+    human_fix,
+    patch_fix,
+    template_field,
+)
 from aegis.diagnosis.reading import at, items, mapping, quantity, text
 from aegis.diagnosis.workload import ContainerView
 from aegis.kube.quantity import format_quantity
@@ -26,7 +35,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     if limit is None:
         return
     said = format_quantity(limit, "BinarySI")
-    where = f"containers[{view.name}]"
+    where = container_path(case.subject, view.name)
     yield Hypothesis(
         cause="oom_limit",
         root=case.subject.ref,
@@ -58,6 +67,32 @@ def _memory(view: ContainerView, field: str) -> Decimal | None:
 
 
 def _fix(case: Case, view: ContainerView, limit: Decimal) -> Fix:
+    return _as_it_was(case, view, limit) or _doubled(case, view, limit)
+
+
+def _as_it_was(case: Case, view: ContainerView, limit: Decimal) -> Fix | None:
+    """The memory of a good revision, where that is more than the limit doubled."""
+    node = case.subject
+    for revision in good_revisions(case.graph, node):
+        was = mapping(at(revision.container(view.name), "resources"))
+        memory = {name: mapping(was.get(name)).get("memory") for name in ("limits", "requests")}
+        good = quantity(memory["limits"])
+        if good is None or good < limit * _FACTOR or not can_change_template(node):
+            continue
+        resources = {name: {"memory": value} for name, value in memory.items() if value is not None}
+        return patch_fix(
+            case,
+            node,
+            container_patch(node, view.name, {"resources": resources}),
+            id="raise-memory",
+            summary=f"Set the memory of container {view.name} back to {memory['limits']}, as {revision.source} has it",
+            risk=Risk.LOW,
+            provenance=[from_revision(node, f"{container_path(node, view.name)}.resources", resources, revision)],
+        )
+    return None
+
+
+def _doubled(case: Case, view: ContainerView, limit: Decimal) -> Fix:
     node = case.subject
     ceiling, by_what = _ceiling(case)
     wanted = limit * _FACTOR
@@ -78,7 +113,7 @@ def _fix(case: Case, view: ContainerView, limit: Decimal) -> Fix:
     source = f"{_FACTOR} times the limit of {old} that {node.ref.kind} {node.ref.name} sets"
     if new < wanted:
         source = f"the most that {by_what} permits"
-    path = template_field(node, f"containers[{view.name}].resources")
+    path = template_field(node, f"{container_path(node, view.name)}.resources")
     return patch_fix(
         case,
         node,

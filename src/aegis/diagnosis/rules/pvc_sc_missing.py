@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, confirmed_if, rule
+from aegis.diagnosis.graph import surely_absent
 from aegis.diagnosis.mend import human_fix
 from aegis.diagnosis.reading import text
 from aegis.model.changes import Risk
@@ -17,7 +18,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     claim = symptom.subject
     name = text(claim.spec.get("storageClassName"))
     event = next((event for event in case.events(symptom) if _NOT_FOUND.search(event.message)), None)
-    absent = bool(name) and case.graph.surely_absent("StorageClass", "", name)
+    absent = bool(name) and surely_absent(case.graph, "StorageClass", "", name)
     if event is None and not absent:
         return
     match = _NOT_FOUND.search(event.message) if event else None

@@ -27,11 +27,11 @@ PLUGIN = message_rule(
     Trouble.ADMISSION,
     meaning=Meaning(
         pattern=re.compile(
-            r"exceeded quota: (?P<name>[a-z0-9.-]+), requested: (?P<requested>[^\n]+?), used: (?P<used>[^\n]+?), limited: (?P<limited>\S+)"
-            r"|failed quota: (?P<quota>[a-z0-9.-]+): must specify (?P<must>[^\n]+)"
+            r"exceeded quota: (?P<name>[a-z0-9.-]+), (?P<room>requested: [^\n]+?, used: [^\n]+?, limited: \S+)"
+            r"|failed quota: (?P<quota>[a-z0-9.-]+): (?P<must>must specify [^\n]+)"
         ),
-        explanation="ResourceQuota {name}{quota} refuses the pods: requested {requested}, used {used}, limited to {limited}. {must}",
-        because="it leaves no room: used {used} of {limited}",
+        explanation="ResourceQuota {name}{quota} refuses the pods: {room}{must}.",
+        because="ResourceQuota {name}{quota} refuses its pods: {room}{must}",
         advice="Raise ResourceQuota {name}{quota}, or let the workload ask for less",
         root=lambda case, symptom, match: _root(case, symptom, match) if match["name"] else None,
         fixes=_fixes,

@@ -78,7 +78,7 @@ def _fix(case: Case, resource: str, wants: Decimal, offered: tuple[Offer, ...]) 
         )
     value, source, evidence_id = found
     resources = {"requests": {resource: value}}
-    path = template_field(node, f"containers[{container.name}].resources.requests.{resource}")
+    path = template_field(node, f"{container.path}.resources.requests.{resource}")
     old = canonical(request(container, resource), resource)
     return patch_fix(
         case,

@@ -6,7 +6,7 @@ from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble,
 from aegis.diagnosis.graph import Node
 from aegis.diagnosis.mend import from_object, human_fix, patch_fix
 from aegis.diagnosis.reading import mapping
-from aegis.diagnosis.services import declared_ports, near_labels, target_ports, top_workloads
+from aegis.diagnosis.services import backing_workloads, declared_ports, near_labels, target_ports, top_workloads
 from aegis.kube.pod_template import template_labels
 from aegis.model.changes import Fix, Risk
 from aegis.model.diagnosis import Alternative, Link
@@ -16,7 +16,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     """Exactly one workload carries labels that differ from the selector in one pair."""
     service = symptom.subject
     selector = mapping(service.spec.get("selector"))
-    if symptom.reason != "NoPodSelected":
+    if symptom.reason != "NoPodSelected" or backing_workloads(case.graph, service):
         return
     candidates = _candidates(case, service)
     if not candidates:
@@ -24,13 +24,15 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     workload, wanted = candidates[0]
     wrong = ", ".join(f"{key}={value}" for key, value in selector.items() if wanted.get(key) != value)
     right = ", ".join(f"{key}={value}" for key, value in wanted.items() if selector.get(key) != value)
+    others = ", ".join(str(other.ref) for other, _ in candidates[1:])
     yield Hypothesis(
         cause="svc_selector",
         root=service.ref,
         certainty=confirmed_if(len(candidates) == 1),
         explanation=(
             f"The selector of Service {service.ref.name} asks for {wrong}, which no pod has; "
-            f"the pods of {workload.ref.kind} {workload.ref.name} have {right}."
+            f"the pods of {workload.ref.kind} {workload.ref.name} have {right}"
+            + (f"; as near are those of {others}." if others else ".")
         ),
         because=f"its selector asks for {wrong} instead of {right}",
         chain=(Link(ref=workload.ref, because=f"its pods have the labels {right}"),),
@@ -55,8 +57,9 @@ def _candidates(case: Case, service: Node) -> list[tuple[Node, dict[str, str]]]:
     ]
     ports = set(target_ports(service))
     serving = [entry for entry in found if ports & set(declared_ports(entry[0]))]
-    named_alike = [entry for entry in serving or found if entry[0].ref.name == service.ref.name]
-    return named_alike or serving or found
+    silent = [entry for entry in found if not declared_ports(entry[0]) or _namesakes(service, entry[0])]
+    named_alike = [entry for entry in serving or silent if _namesakes(service, entry[0])]
+    return named_alike or serving or silent
 
 
 def _namesakes(service: Node, workload: Node) -> bool:
