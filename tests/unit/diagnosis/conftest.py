@@ -3,7 +3,7 @@
 ```
 template: the pod spec of the current revision            good: that of the one before (still ready, unless `good_gone`)
 pod:      {waiting, ended, running, restarts, ready, init: {...}, unschedulable: message, phase}
-events:   [[reason, message, about?], ...]                logs: text (of the run before)
+events:   [[reason, message, about?], ...]                logs: text (of the run before)   alerts: documents
 objects:  further objects, whole                          listed: kinds that were listed in full
 target:   Kind/name                                       expect: see test_rules.py
 ```
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from aegis.diagnosis.engine import diagnose
+from aegis.evidence.alerts import read_alert
 from aegis.evidence.ledger import Ledger
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.evidence import Evidence
@@ -42,6 +43,10 @@ class World:
             self.ledger.object(_completed(obj))
         for event in case.get("events", ()):
             self._event(*event)
+        for document in case.get("alerts", ()):
+            alert = read_alert(document)
+            payload = {"name": alert.name, "text": alert.text, "container": alert.container}
+            self.ledger.alert(alert.subject or _ref("Namespace", NAMESPACE), alert.name, payload)
         if case.get("logs"):
             self.ledger.log(_ref("Pod", self.pod_name), self.container, case["logs"], previous=True)
         listed = [

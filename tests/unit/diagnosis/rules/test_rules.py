@@ -113,8 +113,8 @@ def _patches(found: Diagnosis) -> list[object]:
 
 def _is(item: Evidence, decisive: str) -> bool:
     kind, _, rest = decisive.partition(":")
-    if kind == "log":
-        return item.source.startswith("log")
+    if kind in {"log", "alert"}:
+        return item.source.startswith(kind)
     if kind == "event":
         return item.source == "event" and item.payload["reason"] == rest
     return item.source == "object" and f"{item.subject.kind}/{item.subject.name}" == rest
