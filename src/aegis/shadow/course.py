@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aegis.errors import Conflict, Invalid, NotFound, Refused
+from aegis.errors import Conflict, Invalid, NotFound, PermissionDenied, Refused
 from aegis.model.changes import Change
-from aegis.model.refs import Json, JsonObject
-from aegis.model.symptom import Signature
+from aegis.model.refs import Json, JsonObject, ObjectRef
+from aegis.model.symptom import Manner, Signature
 from aegis.model.verdict import GateResult, Outcome
 from aegis.plugins import discover
-from aegis.shadow import fidelity, isolation, judge
+from aegis.shadow import capacity, fidelity, isolation, judge
 from aegis.shadow.arm import Arm
 from aegis.shadow.blame import blames
 from aegis.shadow.case import ARMS, Stage, StagedGate, Trial, TrialResult
@@ -70,20 +70,43 @@ class Course:
             return False
         for arm, place in trial.places.items():
             trial.manifests[arm] = await self._read_back(place)
-        self._count_anew()
+        await self._count_anew()
         return True
 
-    def _count_anew(self) -> None:
-        """Where the fix is about the number of pods, its number is what both arms are measured by."""
-        plan = self._trial.plan
-        if not plan.keeps_replicas:
-            return
-        held = {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._trial.manifests["c"]}
+    async def _count_anew(self) -> None:
+        """How many pods are tried: where the fix is about their number, its number; else as many as there is room for."""
+        prepared = self._trial.plan
         trials = {
-            ref: replicas(held[ref.kind, ref.name]) if ref.kind in SCALED and (ref.kind, ref.name) in held else count
-            for ref, count in plan.trials.items()
+            ref: await self._trials_of(ref, count) if ref in prepared.subjects and ref.kind in SCALED else count
+            for ref, count in prepared.trials.items()
         }
-        self._trial.plan = replace(plan, trials=trials)
+        self._trial.plan = replace(prepared, trials=trials)
+
+    async def _trials_of(self, ref: ObjectRef, count: int) -> int:
+        held = [
+            obj
+            for arm in ARMS
+            for obj in self._trial.manifests[arm]
+            if (obj["kind"], _name(obj)) == (ref.kind, ref.name)
+        ]
+        if self._trial.plan.keeps_replicas:
+            return replicas(held[-1]) if held else count
+        signature = self._trial.production.signature
+        unplaced = signature is not None and signature.manner is Manner.SCHEDULING
+        each = [capacity.requests(obj) for obj in (held[1:] if unplaced else held)]
+        if not any(amount for amounts in each for amount in amounts.values()):
+            return count
+        try:
+            nodes = await self._tools.reader.list("v1", "Node")
+            pods = await self._tools.reader.list("v1", "Pod")
+        except PermissionDenied:
+            return count
+        most = capacity.most_trials(capacity.room(nodes, pods), each, count)
+        if most < count:
+            self._trial.plan.ledger.note(
+                f"{most} instead of {count} pods of {ref.name} are tried: there is no room for more"
+            )
+        return most
 
     async def _changed(self, changes: Sequence[Change]) -> bool:
         """Make changes in C; where the server will not have them, that is what the rollout gate says."""
@@ -259,6 +282,10 @@ class Course:
 def _decided(result: GateResult) -> bool:
     """A gate of the watch says that it is open by a SKIPPED that is inconclusive."""
     return not (result.outcome is Outcome.SKIPPED and result.inconclusive)
+
+
+def _name(obj: Json) -> str:
+    return str((obj.get("metadata") or {}).get("name") or "")
 
 
 def _has_ready_pods(obj: Json) -> bool:
