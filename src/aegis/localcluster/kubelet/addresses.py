@@ -13,9 +13,9 @@ def node_address(number: int) -> str:
     return f"172.18.0.{number + 2}"
 
 
-def pod_network(number: int) -> str:
-    """The network of a node's pods; 10.244.0.0/24 is the cluster's own."""
-    return f"10.244.{number + 1}.0/24"
+def pod_network(number: int, *, plain: bool = False) -> str:
+    """The network of a node's pods (10.244.0.0/24 is the cluster's own); plain processes have loopback addresses."""
+    return f"{'127' if plain else '10'}.244.{number + 1}.0/24"
 
 
 class AddressPool:

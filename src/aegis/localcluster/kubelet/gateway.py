@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from types import TracebackType
 from typing import Self
 
+from aegis.localcluster.kubelet.network.loopback import copy
 from aegis.localcluster.kubelet.sandbox.client import Sandbox
 
 API_PORT = 6443
-_PIECE = 65_536
 
 
 class Gateway:
     """Sockets of the node's own sandbox. An async context manager: within it the API server is reachable."""
 
-    def __init__(self, sandbox: Sandbox, address: str, api_server: tuple[str, int] | None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, address: str, api_server: tuple[str, int] | None, *, relayed: bool = True
+    ) -> None:
+        """`relayed`: whether pods reach the API server through the node's address, not by its own."""
         self._sandbox, self._address, self._api_server = sandbox, address, api_server
+        self._relayed = relayed
         self._server: asyncio.Server | None = None
 
     @property
-    def api_port(self) -> int | None:
-        """Where pods reach the API server on the first node's address; None where they do not."""
-        return API_PORT if self._api_server else None
+    def api(self) -> tuple[str, int] | None:
+        """Where pods reach the API server; None where they do not."""
+        return (self._address, API_PORT) if self._api_server and self._relayed else self._api_server
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """A connection from the node to an address of the pods' network.
@@ -42,7 +45,7 @@ class Gateway:
         return made
 
     async def __aenter__(self) -> Self:
-        if self._api_server is not None:
+        if self._api_server is not None and self._relayed:
             listener = await self._sandbox.socket((self._address, API_PORT))
             self._server = await asyncio.start_server(self._relay, sock=listener)
         return self
@@ -61,13 +64,5 @@ class Gateway:
             writer.close()
             return
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_copy(reader, there_writer))
-            tasks.create_task(_copy(there_reader, writer))
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(_PIECE):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+            tasks.create_task(copy(reader, there_writer))
+            tasks.create_task(copy(there_reader, writer))

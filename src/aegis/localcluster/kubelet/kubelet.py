@@ -22,6 +22,7 @@ from aegis.localcluster.kubelet.gateway import Gateway
 from aegis.localcluster.kubelet.images.registry import Registry, interpreter_prefix
 from aegis.localcluster.kubelet.logs import LogStore, read
 from aegis.localcluster.kubelet.network.directory import Objects, tables
+from aegis.localcluster.kubelet.network.loopback import stand_in
 from aegis.localcluster.kubelet.network.tables import Tables
 from aegis.localcluster.kubelet.node import LEASES, RENEW_SECONDS, NodeSpec, lease_object, node_object
 from aegis.localcluster.kubelet.pods.host import Host, Node
@@ -73,7 +74,7 @@ class Kubelet:
             spec.name: Node(name=spec.name, address=self._address(spec.name, number))
             for number, spec in enumerate(nodes)
         }
-        self._pools = {spec.name: AddressPool(pod_network(number)) for number, spec in enumerate(nodes)}
+        self._pools: dict[str, AddressPool] = {}
         self._logs = LogStore(state / "logs")
         self._events = Recorder(api)
         self._workers: dict[str, PodWorker] = {}
@@ -94,8 +95,13 @@ class Kubelet:
         base = self._state / "pods"
         base.mkdir(parents=True, exist_ok=True)
         self._runtime, self.capabilities = await start_runtime(base, self._mode, addresses)
+        plain = self.capabilities.mode == "processes"
+        self._pools = {
+            spec.name: AddressPool(pod_network(number, plain=plain)) for number, spec in enumerate(self._specs)
+        }
+        gateway = Gateway(self._runtime.node, addresses[0], self._api_server, relayed=not plain)
         try:
-            async with Gateway(self._runtime.node, addresses[0], self._api_server) as self._gateway:
+            async with gateway as self._gateway:
                 self._register()
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._watch(tasks), name="kubelet watches")
@@ -265,10 +271,20 @@ class Kubelet:
             address=pool.take,
             release=pool.give_back,
             connect=self._send_tables,
-            services=lambda: self._api.list("services"),
+            services=self._services,
             token=self._token,
             clock=time.time,
         )
+
+    def _services(self) -> list[Object]:
+        """Every Service, with the address that pods reach it by."""
+        services = self._api.list("services")
+        if self.capabilities is None or self.capabilities.mode == "namespaces":
+            return list(services)
+        return [
+            {**service, "spec": {**service["spec"], "clusterIP": stand_in(service["spec"].get("clusterIP") or "")}}
+            for service in services
+        ]
 
     # The network.
 
@@ -293,7 +309,7 @@ class Kubelet:
             slices=self._api.list(_SLICES),
             policies=self._api.list(_POLICIES),
             nodes=[node.address for node in self._nodes.values()],
-            api_port=self._gateway.api_port if self._gateway else None,
+            api=self._gateway.api if self._gateway else None,
         )
 
     def _with_address(self, pod: Object) -> Object:

@@ -7,11 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from aegis.localcluster.kubelet.images.registry import interpreter_prefix
-from aegis.localcluster.kubelet.network.tables import Tables
-from aegis.localcluster.kubelet.pods.host import Sandboxes
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Sandbox, Zygote
 from aegis.localcluster.kubelet.sandbox.launch import Launch, Root
@@ -26,6 +24,15 @@ _NEVER_ENFORCED = (
 )
 _ONE_USER = "users: files of all container users belong to one (supplementary groups and fsGroup have no effect)"
 
+_PLAIN = (
+    "NetworkPolicy: every pod reaches everything that this machine reaches",
+    "ports: pods share this machine's; two that listen on the same one get in each other's way",
+    "DNS: Services are reached by their variables only, on loopback addresses",
+    "file systems: pods see this machine's files; volumes lie in folders that paths in commands are rewritten to",
+    "users, capabilities and read-only roots",
+    *_NEVER_ENFORCED,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
@@ -38,10 +45,6 @@ class Capabilities:
 
     mode: Literal["namespaces", "processes"]
     not_enforced: tuple[str, ...]
-
-
-class _Network(Sandboxes, Protocol):
-    async def tables(self, tables: Tables) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +82,20 @@ async def start_runtime(
     Raises:
         SandboxError: the mode that is asked for is not possible here; the message says what was refused.
     """
-    runtime = await _namespaces(base, addresses)
-    users = () if runtime.sandboxes.map_users else (_ONE_USER,)
-    return runtime, Capabilities(mode="namespaces", not_enforced=(*_NEVER_ENFORCED, *users))
+    if mode != "processes":
+        try:
+            runtime = await _namespaces(base, addresses)
+        except SandboxError as error:
+            if mode == "namespaces":
+                raise
+            _log.warning("pods run as plain processes, since this machine refuses namespaces: %s", error)
+        else:
+            users = () if runtime.sandboxes.map_users else (_ONE_USER,)
+            return runtime, Capabilities(mode="namespaces", not_enforced=(*_NEVER_ENFORCED, *users))
+    zygote = Zygote(base, plain=True)
+    await zygote.start()
+    node = await zygote.sandbox("node", addresses)
+    return Runtime(sandboxes=zygote, node=node), Capabilities(mode="processes", not_enforced=_PLAIN)
 
 
 async def _namespaces(base: Path, addresses: Sequence[str]) -> Runtime:

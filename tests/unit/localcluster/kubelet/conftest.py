@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +20,7 @@ import pytest
 from aegis.localcluster.api import ClusterApi, LogRequest, Object, Pace
 from aegis.localcluster.apiserver.server import ApiServer
 from aegis.localcluster.kubelet.images.registry import Registry
-from aegis.localcluster.kubelet.kubelet import Kubelet
+from aegis.localcluster.kubelet.kubelet import Kubelet, Mode
 from aegis.localcluster.kubelet.node import NodeSpec
 from aegis.localcluster.kubelet.runtime import start_runtime
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
@@ -62,7 +65,7 @@ class Bench:
         statuses = (self.pod(name).get("status") or {}).get("containerStatuses")
         return dict(statuses[0]) if statuses else {}
 
-    async def until(self, holds: Callable[[], Any], seconds: float = 15) -> Any:
+    async def until(self, holds: Callable[[], Any], seconds: float = 40) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := holds():
@@ -101,10 +104,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(state: Path, scale: float = 20, **more: Any) -> AsyncIterator[Bench]:
+async def running(state: Path, scale: float = 20, mode: Mode = "namespaces", **more: Any) -> AsyncIterator[Bench]:
     api = ApiServer().api
     nodes = [NodeSpec(name="node-1"), NodeSpec(name="node-2")]
-    kubelet = Kubelet(api=api, nodes=nodes, registry=Registry.standard(), pace=Pace(scale=scale), state=state, **more)
+    kubelet = Kubelet(
+        api=api, nodes=nodes, registry=Registry.standard(), pace=Pace(scale=scale), state=state, mode=mode, **more
+    )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(kubelet.run())
         await kubelet.started.wait()
@@ -125,3 +130,71 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 @pytest.fixture
 def make_bench(tmp_path: Path) -> Callable[..., Any]:
     return lambda **more: running(tmp_path, **more)
+
+
+_CLUSTER = """
+import asyncio, sys
+from pathlib import Path
+from aegis.localcluster.api import Pace
+from aegis.localcluster.apiserver.server import ApiServer
+from aegis.localcluster.kubelet.images.registry import Registry
+from aegis.localcluster.kubelet.kubelet import Kubelet, Mode
+from aegis.localcluster.kubelet.node import NodeSpec
+
+async def main():
+    api, mode = ApiServer().api, sys.argv[3]
+    kubelet = Kubelet(api=api, nodes=[NodeSpec(name="n")], registry=Registry.standard(), pace=Pace(), state=Path(sys.argv[1]), mode=mode)
+    script = f"(setsid sleep {sys.argv[2]} &); sleep {sys.argv[2]}"
+    api.create("pods", {"metadata": {"name": "p", "namespace": "default"}, "spec": {"nodeName": "n", "containers": [
+        {"name": "c", "image": "busybox:1.36", "command": ["sh", "-c", script]}]}}, manager="test")
+    asyncio.get_running_loop().call_later(30, sys.exit)
+    await kubelet.run()
+
+asyncio.run(main())
+"""
+
+
+def _processes(word: str) -> list[int]:
+    return [int(process.name) for process in Path("/proc").iterdir() if word.encode() in _command_line(process)]
+
+
+def _command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+    except OSError:
+        return b""
+
+
+async def _kill_and_look(tmp_path: Path, mode: str, seconds: str) -> None:
+    before = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    cluster = await asyncio.create_subprocess_exec(sys.executable, "-c", _CLUSTER, str(tmp_path), seconds, mode)
+    try:
+        deadline = time.monotonic() + 20
+        while len(_processes(f"sleep\0{seconds}")) < 2:
+            assert time.monotonic() < deadline, "the pod did not start"
+            assert cluster.returncode is None
+            await asyncio.sleep(0.02)
+    finally:
+        os.kill(cluster.pid, signal.SIGKILL)
+        await cluster.wait()
+    deadline = time.monotonic() + 5
+    while left := _processes(seconds) + _processes(f"\0{cluster.pid}\0"):
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        await asyncio.sleep(0.02)
+    assert Path("/proc/self/mountinfo").read_text(encoding="utf-8") == before
+    assert not [
+        line for line in Path("/proc/1/mountinfo").read_text(encoding="utf-8").splitlines() if str(tmp_path) in line
+    ]
+    assert not list((tmp_path / "pods").rglob("*"))
+
+
+@pytest.fixture
+def processes() -> Callable[[str], list[int]]:
+    """The processes of this machine with a word in their command line."""
+    return _processes
+
+
+@pytest.fixture
+def kill_and_look(tmp_path: Path) -> Callable[[str, str], Any]:
+    """Kill a cluster with a running pod, and see that nothing of it is left."""
+    return lambda mode, seconds: _kill_and_look(tmp_path, mode, seconds)

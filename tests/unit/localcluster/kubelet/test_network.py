@@ -161,7 +161,7 @@ async def test_a_policy_cuts_connections_that_stand(bench: Any) -> None:
     address = await serve(bench)
     script = (
         "import socket,sys,time\n"
-        f"s=socket.create_connection(('{address}',80),2); s.settimeout(1); print('up',flush=True)\n"
+        f"s=socket.create_connection(('{address}',80),30); s.settimeout(2); print('up',flush=True)\n"
         "while True:\n"
         " try:\n"
         "  s.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); s.recv(65536); time.sleep(0.05)\n"
@@ -173,7 +173,7 @@ async def test_a_policy_cuts_connections_that_stand(bench: Any) -> None:
     await settle()
     policy(bench, "deny", "web", policyTypes=["Ingress"])
     await bench.phase("holder", "Failed")
-    assert bench.container("holder")["state"]["terminated"]["exitCode"] == 9
+    assert bench.container("holder")["state"]["terminated"]["exitCode"] == 9, await bench.output("holder")
 
 
 async def test_the_api_server_is_reached_only_where_policy_allows(make_bench: Any) -> None:

@@ -158,6 +158,8 @@ def _standard() -> dict[str, Entry]:
                 "/usr/share/nginx/html/index.html": RootFile(text=_WELCOME),
                 "/etc/nginx/nginx.conf": RootFile(text=_NGINX_CONF),
                 "/etc/nginx/conf.d/default.conf": RootFile(text=_NGINX_DEFAULT),
+                "/run/nginx.pid": RootFile(text=""),
+                "/var/cache/nginx/.keep": RootFile(text=""),
                 "/var/log/nginx/access.log": RootFile(link="/dev/stdout"),
                 "/var/log/nginx/error.log": RootFile(link="/dev/stderr"),
             },

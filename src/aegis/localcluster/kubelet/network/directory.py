@@ -26,8 +26,8 @@ class Objects:
     """What the tables are made from.
 
     Attributes:
-        nodes: the nodes' addresses; the first is where the API server is reached.
-        api_port: the API server's port there; None where pods cannot reach it.
+        nodes: the nodes' addresses.
+        api: where `kubernetes.default` leads; None where pods cannot reach the API server.
     """
 
     pods: Sequence[Object] = ()
@@ -36,7 +36,7 @@ class Objects:
     slices: Sequence[Object] = ()
     policies: Sequence[Object] = ()
     nodes: Sequence[str] = ()
-    api_port: int | None = None
+    api: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ def _routes(
         protocol = port.get("protocol") or "TCP"
         endpoints = _endpoints(slices, port.get("name") or "", protocol)
         if (metadata["namespace"], metadata["name"]) == ("default", "kubernetes"):
-            endpoints = () if objects.api_port is None else ((objects.nodes[0], objects.api_port),)
+            endpoints = () if objects.api is None else (objects.api,)
         addresses = [spec["clusterIP"], *(spec.get("externalIPs") or ())]
         routes.update({
             ServicePort(address=address, port=port["port"], protocol=protocol): endpoints for address in addresses

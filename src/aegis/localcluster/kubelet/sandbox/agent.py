@@ -13,14 +13,12 @@ import select
 import signal
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 from aegis.localcluster.kubelet import wire
-from aegis.localcluster.kubelet.sandbox import linux, netlink
+from aegis.localcluster.kubelet.sandbox.ground import Ground, Namespaces, PlainProcesses
 from aegis.localcluster.kubelet.sandbox.launch import Launch, SandboxPlan
-from aegis.localcluster.kubelet.sandbox.memory import MemoryWatch
-from aegis.localcluster.kubelet.sandbox.process import StartError, exit_code, spawn
+from aegis.localcluster.kubelet.sandbox.process import StartError, exit_code
 from aegis.localcluster.kubelet.sandbox.volumes import VolumeStore
 
 MEMORY_POLL_SECONDS = 0.06
@@ -36,31 +34,32 @@ class _Program:
 
 def run(control: socket.socket, plan: SandboxPlan) -> NoReturn:
     """Be the first process of the sandbox until the control socket closes."""
+    ground: Ground = PlainProcesses(plan) if plan.plain else Namespaces(plan)
     try:
-        _Agent(control, plan).serve()
+        _Agent(control, ground).serve()
     except BaseException as error:  # noqa: BLE001 - the outermost door of a forked process: it must not return
         with contextlib.suppress(OSError):
             wire.send(control, {"event": "failed", "error": f"{type(error).__name__}: {error}"})
     finally:
+        ground.leave()
         os._exit(0)
 
 
 class _Agent:
-    def __init__(self, control: socket.socket, plan: SandboxPlan) -> None:
-        self._control, self._plan, self._base = control, plan, Path(plan.base)
+    def __init__(self, control: socket.socket, ground: Ground) -> None:
+        self._control, self._ground, self._base = control, ground, ground.base
         self._programs: dict[int, _Program] = {}
-        self._memory = MemoryWatch(self._base / "proc")
-        self._volumes = VolumeStore(self._base / "volumes")
+        self._memory = ground.memory
+        self._volumes = VolumeStore(self._base / "volumes", can_mount=ground.can_mount)
 
     def serve(self) -> None:
-        packets = netlink.connect(self._plan.addresses)
-        socket.sethostname(self._plan.hostname[:63])
-        self._own_files()
+        packets = self._ground.prepare()
         woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        wire.send(self._control, {"event": "ready"}, [packets.fileno()])
-        packets.close()
+        wire.send(self._control, {"event": "ready"}, [] if packets is None else [packets.fileno()])
+        if packets is not None:
+            packets.close()
         control = self._control.fileno()
         while True:
             wait = MEMORY_POLL_SECONDS if self._memory.watching else None
@@ -71,14 +70,6 @@ class _Agent:
                 return
             self._reap()
             self._enforce_memory()
-
-    def _own_files(self) -> None:
-        """A private tmpfs over an existing folder: the machine never sees what is in it."""
-        linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
-        linux.mount("tmpfs", self._base, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options="mode=0711")
-        for name in ("scratch", "volumes", "termination", "proc"):
-            (self._base / name).mkdir()
-        linux.mount("proc", self._base / "proc", "proc")
 
     def _answer_one(self) -> bool:
         received = wire.receive(self._control)
@@ -106,7 +97,7 @@ class _Agent:
             termination = self._base / "termination" / launch.key
             termination.write_bytes(b"")
             termination.chmod(0o666)
-        pid = spawn(launch, fds, self._base, joined, map_users=self._plan.map_users)
+        pid = self._ground.start(launch, fds, joined)
         self._programs[pid] = _Program(key=launch.key, pid=pid, container=launch.inside is None)
         if launch.inside is None:
             self._memory.add(launch.key, pid, launch.memory_limit)
@@ -157,6 +148,7 @@ class _Agent:
     def _tell_end(self, program: _Program, code: int) -> None:
         event: dict[str, Any] = {"event": "exit", "key": program.key, "code": code}
         if program.container:
+            self._ground.ended(program.key)
             file = self._base / "termination" / program.key
             event["oom"] = self._memory.remove(program.key)
             event["message"] = file.read_bytes()[:_MESSAGE_MAX].decode("utf-8", "replace")

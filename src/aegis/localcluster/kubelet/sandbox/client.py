@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import sys
@@ -16,6 +15,7 @@ import aegis
 from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.network.tables import Tables
 from aegis.localcluster.kubelet.sandbox.channel import Channel, SandboxError
+from aegis.localcluster.kubelet.sandbox.fabric import Fabric, Loopback, Switched
 from aegis.localcluster.kubelet.sandbox.launch import Launch, SandboxPlan
 
 _READY_SECONDS = 20.0
@@ -40,14 +40,18 @@ class Exit:
 class Zygote:
     """The process that sandboxes are forked from, and the switch between them."""
 
-    def __init__(self, base: Path) -> None:
-        """`base` is an existing folder; nothing is ever written to it outside the sandboxes' own view."""
-        self._base = base
+    def __init__(self, base: Path, *, plain: bool = False) -> None:
+        """Nothing is started yet.
+
+        Args:
+            base: an existing folder; with namespaces nothing is ever written to it outside the sandboxes' own view.
+            plain: whether to do without namespaces.
+        """
+        self._base, self._plain = base, plain
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
-        self._switch: Channel | None = None
-        self._ports = 0
-        self.map_users = os.geteuid() == 0
+        self._fabric: Fabric = Loopback() if plain else Switched()
+        self.map_users = os.geteuid() == 0 and not plain
 
     async def start(self) -> None:
         """Start the zygote and the switch.
@@ -64,10 +68,7 @@ class Zygote:
                 env={"PYTHONPATH": str(Path(aegis.__file__).parent.parent), "PATH": os.defpath, "LC_ALL": "C.UTF-8"},
             )  # fmt: skip
         self._channel = Channel(here, _ignore)
-        mine, theirs = wire.pair()
-        with theirs:
-            await self._channel.request({"op": "switch"}, [theirs.fileno()])
-        self._switch = Channel(mine, _ignore)
+        await self._fabric.start(self._channel)
 
     async def sandbox(self, hostname: str, addresses: Sequence[str]) -> Sandbox:
         """Make a sandbox and connect it to the switch.
@@ -76,7 +77,11 @@ class Zygote:
             SandboxError: namespaces, mounts or the network device were refused; the message says which.
         """
         plan = SandboxPlan(
-            hostname=hostname, addresses=tuple(addresses), base=str(self._base), map_users=self.map_users
+            hostname=hostname,
+            addresses=tuple(addresses),
+            base=str(self._base),
+            plain=self._plain,
+            map_users=self.map_users,
         )
         mine, theirs = wire.pair()
         sandbox = Sandbox(mine)
@@ -84,13 +89,10 @@ class Zygote:
             with theirs:
                 await self._started.request({"op": "sandbox", "plan": asdict(plan)}, [theirs.fileno()])
             packets = await asyncio.wait_for(sandbox.ready, _READY_SECONDS)
+            sandbox.on_close = await self._fabric.attach(packets, addresses)
         except BaseException:
             sandbox.close()
             raise
-        self._ports += 1
-        sandbox.on_close = self._detacher(self._ports)
-        with contextlib.closing(socket.socket(fileno=packets)):
-            await self._post({"op": "attach", "port": self._ports, "addresses": list(addresses)}, [packets])
         return sandbox
 
     async def tables(self, tables: Tables) -> None:
@@ -99,13 +101,13 @@ class Zygote:
         Raises:
             SandboxError: the switch is gone.
         """
-        await self._post({"op": "tables", "tables": tables.to_message()})
+        await self._fabric.apply(tables)
 
     async def stop(self) -> None:
         """End the zygote, the switch and every sandbox."""
-        for channel in (self._switch, self._channel):
-            if channel is not None:
-                channel.close()
+        self._fabric.close()
+        if self._channel is not None:
+            self._channel.close()
         if self._process is not None:
             await self._process.wait()
 
@@ -119,24 +121,12 @@ class Zygote:
             raise SandboxError("the zygote was not started")
         return self._channel
 
-    async def _post(self, message: wire.Message, fds: Sequence[int] = ()) -> None:
-        if self._switch is None:
-            raise SandboxError("the switch was not started")
-        await self._switch.post(message, fds)
-
-    def _detacher(self, port: int) -> Callable[[], None]:
-        def detach() -> None:
-            if self._switch is not None:
-                self._switch.post_soon({"op": "detach", "port": port})
-
-        return detach
-
 
 class Sandbox:
     """A pod's namespaces, through the agent that runs in them. Closing it ends everything inside."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.ready: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.on_close: Callable[[], None] = lambda: None
         self._exits: dict[str, asyncio.Future[Exit]] = {}
         self._closed = False
@@ -220,7 +210,7 @@ class Sandbox:
     def _event(self, message: wire.Message, fds: list[int]) -> None:
         match message["event"]:
             case "ready" if not self.ready.done():
-                self.ready.set_result(fds.pop())
+                self.ready.set_result(fds.pop() if fds else None)
             case "exit":
                 end = self._exits.pop(message["key"], None)
                 if end is not None and not end.done():

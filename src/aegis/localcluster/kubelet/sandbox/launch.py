@@ -136,10 +136,12 @@ class SandboxPlan:
         hostname: of all its containers.
         addresses: its IPv4 addresses.
         base: an existing folder of this machine over which the sandbox mounts its own, private one.
+        plain: whether it is made without namespaces.
         map_users: whether 65,536 users are mapped as they are, which only a privileged zygote may; else one.
     """
 
     hostname: str
     addresses: tuple[str, ...]
     base: str
+    plain: bool = False
     map_users: bool = False

@@ -6,6 +6,7 @@ added up. Pages of files (the interpreter, libraries) do not count; pages that f
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,43 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _KIBIBYTE = 1024
 
 
+class Processes:
+    """The processes below a /proc, grouped by pid namespace: one a container."""
+
+    def __init__(self, proc: Path) -> None:
+        self.proc = proc
+
+    def group_of(self, pid: int) -> str | int:
+        """The group of a container, by its first process.
+
+        Raises:
+            OSError: it has ended.
+        """
+        return (self.proc / str(pid) / "ns" / "pid").stat().st_ino
+
+    def groups(self) -> dict[str | int, list[int]]:
+        """Every process, by group."""
+        found: dict[str | int, list[int]] = {}
+        for process in self.proc.iterdir():
+            if process.name.isdigit():
+                with contextlib.suppress(OSError):
+                    found.setdefault(self.group_of(int(process.name)), []).append(int(process.name))
+        return found
+
+
 @dataclass(slots=True, kw_only=True)
 class _Watched:
     pid: int
-    namespace: int
+    group: str | int
     limit: int | None
     out_of_memory: bool = False
 
 
 class MemoryWatch:
-    """The containers of one sandbox, read from the sandbox's own /proc."""
+    """The containers of one sandbox."""
 
-    def __init__(self, proc: Path) -> None:
-        self._proc = proc
+    def __init__(self, processes: Processes) -> None:
+        self._processes, self._proc = processes, processes.proc
         self._containers: dict[str, _Watched] = {}
 
     @property
@@ -38,10 +63,10 @@ class MemoryWatch:
     def add(self, key: str, pid: int, limit: int | None) -> None:
         """Count a started container; one that has ended already is not counted."""
         try:
-            namespace = self._namespace(pid)
+            group = self._processes.group_of(pid)
         except OSError:
-            namespace = 0
-        self._containers[key] = _Watched(pid=pid, namespace=namespace, limit=limit)
+            group = 0
+        self._containers[key] = _Watched(pid=pid, group=group, limit=limit)
 
     def remove(self, key: str) -> bool:
         """Forget a container that ended; whether it ended for using too much memory."""
@@ -52,11 +77,11 @@ class MemoryWatch:
         """The first processes of the containers to be killed now."""
         if not self.watching:
             return []
-        pids, beyond = self._pids(), []
+        pids, beyond = self._processes.groups(), []
         for container in self._containers.values():
             if container.limit is None:
                 continue
-            own = pids.get(container.namespace, ())
+            own = pids.get(container.group, ())
             if sum(map(self._anonymous, own)) > container.limit and sum(map(self._shared_once, own)) > container.limit:
                 container.out_of_memory = True
                 beyond.append(container.pid)
@@ -64,28 +89,14 @@ class MemoryWatch:
 
     def usage(self) -> dict[str, dict[str, float]]:
         """For each container: `memory` in bytes, `cpu` in seconds since the processes that still run began."""
-        pids = self._pids()
+        pids = self._processes.groups()
         return {
             key: {
-                "memory": sum(map(self._anonymous, pids.get(container.namespace, ()))),
-                "cpu": sum(map(self._ticks, pids.get(container.namespace, ()))) / _TICK,
+                "memory": sum(map(self._anonymous, pids.get(container.group, ()))),
+                "cpu": sum(map(self._ticks, pids.get(container.group, ()))) / _TICK,
             }
             for key, container in self._containers.items()
         }
-
-    def _pids(self) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
-        for process in self._proc.iterdir():
-            name = process.name
-            if name.isdigit():
-                try:
-                    found.setdefault(self._namespace(int(name)), []).append(int(name))
-                except OSError:
-                    continue
-        return found
-
-    def _namespace(self, pid: int) -> int:
-        return (self._proc / str(pid) / "ns" / "pid").stat().st_ino
 
     def _anonymous(self, pid: int) -> int:
         try:

@@ -54,6 +54,34 @@ def spawn(launch: Launch, stdio: Sequence[int], base: Path, joined: int | None, 
     return int(said[_PID])
 
 
+def spawn_plain(launch: Launch, stdio: Sequence[int]) -> int:
+    """Start a program without namespaces and wait until it runs; it ends with this process.
+
+    Raises:
+        StartError: it does not run.
+    """
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            linux.die_with_parent(signal.SIGKILL)
+            _take_stdio(stdio)
+            _execute(launch)
+        except StartError as error:
+            _report(write_end, _FAULT, str(error))
+        except BaseException as error:  # noqa: BLE001 - the outermost door of a forked process: it must not return
+            _report(write_end, _FAULT, f"failed to start the process: {error}")
+        finally:
+            os._exit(128)
+    os.close(write_end)
+    with os.fdopen(read_end, encoding="utf-8", errors="replace") as report:
+        fault = report.read()
+    if fault:
+        os.waitpid(pid, 0)
+        raise StartError(fault[1:-1])
+    return pid
+
+
 def _child(
     launch: Launch, stdio: Sequence[int], base: Path, joined: int | None, *, report: int, map_users: bool
 ) -> NoReturn:
@@ -115,9 +143,7 @@ class _Spaces:
 
 
 def _become(launch: Launch, stdio: Sequence[int], spaces: _Spaces | None, *, map_users: bool) -> NoReturn:
-    os.setsid()
-    for number, fd in enumerate(stdio):
-        os.dup2(fd, number)
+    _take_stdio(stdio)
     Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_FIRST, encoding="utf-8")
     Path(launch.cwd).mkdir(parents=True, exist_ok=True)
     identity = launch.identity
@@ -128,6 +154,17 @@ def _become(launch: Launch, stdio: Sequence[int], spaces: _Spaces | None, *, map
         _take_identity(identity, map_users=map_users)
     if identity.no_new_privileges:
         linux.forbid_new_privileges()
+    _execute(launch)
+
+
+def _take_stdio(stdio: Sequence[int]) -> None:
+    os.setsid()
+    for number, fd in enumerate(stdio):
+        os.dup2(fd, number)
+
+
+def _execute(launch: Launch) -> NoReturn:
+    signal.set_wakeup_fd(-1)
     os.umask(0o022)
     program = find_program(launch.argv[0], launch.env.get("PATH", ""), launch.cwd)
     _chdir(launch.cwd)

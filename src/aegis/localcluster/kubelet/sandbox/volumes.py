@@ -21,8 +21,8 @@ _DATA = "..data"
 class VolumeStore:
     """The folder that holds every volume of a sandbox, by name."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, can_mount: bool) -> None:
+        self._folder, self._can_mount = folder, can_mount
         self._version = 0
 
     def make(self, name: str, *, size: int | None, in_memory: bool, gid: int | None) -> None:
@@ -41,7 +41,7 @@ class VolumeStore:
         if folder.exists():
             return
         folder.mkdir()
-        if in_memory or size is not None:
+        if self._can_mount and (in_memory or size is not None):
             options = "mode=0777" + (f",size={size}" if size is not None else "")
             linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options=options)
         _own(folder, gid, 0o2777 if gid is not None else 0o777)

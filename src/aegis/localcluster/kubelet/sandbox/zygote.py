@@ -91,6 +91,9 @@ def _fork_sandbox(plan: SandboxPlan, control: socket.socket) -> None:
     Raises:
         OSError: the kernel refused; the message says what.
     """
+    if plan.plain:
+        _fork_plain(plan, control)
+        return
     here, there = wire.pair()
     middle = os.fork()
     if middle == 0:
@@ -103,9 +106,19 @@ def _fork_sandbox(plan: SandboxPlan, control: socket.socket) -> None:
         if fault == _READY:
             fault = _map_users(middle, map_users=plan.map_users)
             here.send(fault or _GO)
-    os.waitpid(middle, 0)
+        os.waitpid(middle, 0)
+        if not fault:
+            # Only now is the agent the zygote's own child, to which its parent-death signal can be tied.
+            here.send(_GO)
     if fault:
         raise OSError(errno.EPERM, fault.decode(errors="replace"))
+
+
+def _fork_plain(plan: SandboxPlan, control: socket.socket) -> None:
+    # No parent-death signal here: the agent has to outlive the zygote for as long as it takes to end its processes.
+    if os.fork() == 0:
+        agent.run(_fresh(control), plan)
+    control.close()
 
 
 def _map_users(pid: int, *, map_users: bool) -> bytes:
@@ -122,27 +135,24 @@ def _map_users(pid: int, *, map_users: bool) -> bytes:
 
 
 def _make_namespaces(plan: SandboxPlan, control: socket.socket, zygote: socket.socket) -> NoReturn:
-    code = 1
     try:
-        try:
-            linux.unshare(_NAMESPACES)
-        except OSError as error:
-            zygote.send(f"namespaces refused: {error.strerror}".encode())
-            os._exit(code)
+        linux.unshare(_NAMESPACES)
         zygote.send(_READY)
-        if zygote.recv(1024) == _GO:
-            orphaned, held = os.pipe()
-            if os.fork() == 0:
-                os.close(held)
-                own = _fresh(control, keep=orphaned)
-                # The parent-death signal has to be tied to the zygote, so the process between must be gone first.
-                os.read(orphaned, 1)
-                os.close(orphaned)
-                linux.die_with_parent(signal.SIGKILL)
-                agent.run(own, plan)
-            code = 0
+        if zygote.recv(1024) == _GO and os.fork() == 0:
+            _become_agent(plan, control, zygote)
+    except OSError as error:
+        zygote.send(f"namespaces refused: {error.strerror}".encode())
     finally:
-        os._exit(code)
+        os._exit(0)
+
+
+def _become_agent(plan: SandboxPlan, control: socket.socket, zygote: socket.socket) -> None:
+    own = _fresh(control, keep=zygote.fileno())
+    # The process between has to be gone first: its end would count as the parent's death.
+    if zygote.recv(1024) == _GO:
+        zygote.close()
+        linux.die_with_parent(signal.SIGKILL)
+        agent.run(own, plan)
 
 
 def _fresh(control: socket.socket, keep: int = -1) -> socket.socket:
