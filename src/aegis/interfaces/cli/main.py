@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,9 +24,9 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit status."""
     words = list(arguments)
-    if words in ([], ["help"], ["-h"], ["--help"]):
+    if words in ([], ["help"], ["-h"], ["--help"]) and not _completing():
         return _printed(root_help())
-    if words[0] == "help":
+    if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     if words == ["--version"]:
         words = ["version"]
@@ -35,6 +36,11 @@ def run(arguments: Sequence[str]) -> int:
         return _pipe_closed()
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _completing() -> bool:
+    """Whether a shell asks for completions, by a variable that click reads."""
+    return "_AEGIS_COMPLETE" in os.environ  # noqa: TID251 - the shell's question, no setting
 
 
 def _printed(text: str) -> int:
@@ -62,6 +68,8 @@ def _dispatched(words: list[str]) -> int:
         return _said(f"{error.format_message()} {_where_to_read(error)}", 2)
     except (BrokenPipeError, KeyboardInterrupt):
         raise
+    except SystemExit:  # click itself ends so, but only where it met a closed pipe
+        return _pipe_closed()
     except Exception as error:  # noqa: BLE001 - the outermost door
         return _failed(error, traceback=options.verbose >= _TRACEBACK_AT)
     return int(status or 0)
