@@ -25,7 +25,8 @@ from aegis.localcluster.apiserver.refusals import BadRequest, NotFound
 from aegis.localcluster.apiserver.registry import Place, Resource
 from aegis.localcluster.apiserver.store import Store
 from aegis.localcluster.apiserver.typed import View, compare, fields_of, merge, remove, view_of, with_named_fields
-from aegis.localcluster.apiserver.writing import WriteOptions, Writer
+from aegis.localcluster.apiserver.validation.decoding import StrictDecoding
+from aegis.localcluster.apiserver.writing import WriteOptions, Writer, undeclared
 from aegis.localcluster.status import ApiError, Cause
 
 
@@ -68,6 +69,7 @@ class Applier:
         """
         resource = place.resource
         config = _configuration(place, given)
+        _check_declared(resource, config, options)
         live = self._store.get(resource.stored_as, place.key)
         mine = managed.Writer(manager=options.manager, subresource=options.subresource).entry(resource, "Apply")
         wanted = managed.tracked(resource, fields_of(view_of(resource), config), options.subresource)
@@ -83,6 +85,17 @@ class Applier:
         applied = _applied(resource, live, config, mine, force=force)
         options = replace(options, managed=applied.entries)
         return self._writer.update(place, applied.object, options), False
+
+
+def _check_declared(resource: Resource, config: Object, options: WriteOptions) -> None:
+    """Refuse a field that the type does not have: it cannot be anybody's."""
+    unknown = undeclared(resource, config)
+    if not unknown:
+        return
+    if options.field_validation == "Strict":
+        raise StrictDecoding(resource, unknown)
+    listed = ", ".join(f".{u}: field not declared in schema" for u in unknown)
+    raise BadRequest(f"failed to create typed patch object ({resource.api_version}, Kind={resource.kind}): {listed}")
 
 
 def _configuration(place: Place, given: Mapping[str, Any]) -> Object:

@@ -168,11 +168,16 @@ BUILTIN: tuple[Resource, ...] = (
 
 
 class Registry:
-    """The resources served now."""
+    """The resources served now.
+
+    Attributes:
+        generation: grows whenever they change.
+    """
 
     def __init__(self) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_name: dict[str, Resource] = {}
+        self.generation = 0
         for resource in BUILTIN:
             self.add(resource)
 
@@ -183,11 +188,13 @@ class Registry:
         """Serve a resource, or replace its definition."""
         self._by_path[resource.group, resource.version, resource.plural] = resource
         self._by_name[resource.full_name] = resource
+        self.generation += 1
 
     def remove(self, group: str, plural: str) -> None:
         """Stop serving every version of a resource."""
         for key in [k for k in self._by_path if k[0] == group and k[2] == plural]:
             self._by_name.pop(self._by_path.pop(key).full_name, None)
+            self.generation += 1
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """The resource at a path of the API, or None."""

@@ -31,7 +31,7 @@ _QUANTITY_MAPS = frozenset({
     "defaultRequest", "max", "min", "maxLimitRequestRatio", "allocatedResources",
 })  # fmt: skip
 _SCHEMA_MAPS = frozenset({"properties", "definitions", "patternProperties"})
-_PARAMETER = re.compile(r"^ *\* \*\*(\w+)\*\* ``[^`]*`` - ?(.*?)(?=^ *\* \*\*|\Z)", re.MULTILINE | re.DOTALL)
+_PARAMETER = re.compile(r"(\w+)\*\* ``[^`]*`` - ?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,8 @@ def descriptions_of(name: TypeName) -> tuple[str, dict[str, str]]:
     """What the documentation says of a model, and of each of its fields."""
     text = getattr(_model(name), "__doc__", None) or ""
     head, _, tail = text.partition("**parameters**")
-    described = {_json_name(m.group(1)): _flowing(m.group(2)) for m in _PARAMETER.finditer(tail)}
+    parameters = (_PARAMETER.match(part) for part in tail.split("* **")[1:])
+    described = {_json_name(m.group(1)): _flowing(m.group(2)) for m in parameters if m}
     return _flowing(head), described
 
 

@@ -34,7 +34,7 @@ from aegis.localcluster.apiserver.refusals import (
 from aegis.localcluster.apiserver.registry import Place, Registry, Resource
 from aegis.localcluster.apiserver.store import Store, Stored
 from aegis.localcluster.apiserver.validation import validate
-from aegis.localcluster.apiserver.validation.decoding import decode, drop, path_text, strict_error
+from aegis.localcluster.apiserver.validation.decoding import StrictDecoding, decode, drop, path_text
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 
@@ -159,6 +159,13 @@ class Writer:
         return self._store.put(resource.stored_as, key, new)
 
 
+def undeclared(resource: Resource, given: Mapping[str, Any]) -> list[str]:
+    """The paths of the fields that the type of a resource does not have."""
+    if resource.custom:
+        return prepare(resource.custom, copied(given))
+    return [path_text(p) for p in decode(resource, given)]
+
+
 def _decoded(resource: Resource, obj: Object, options: WriteOptions) -> None:
     """Bring an object into its type: nulls and unknown fields fall away, or the write is refused."""
     if resource.custom:
@@ -172,7 +179,7 @@ def _decoded(resource: Resource, obj: Object, options: WriteOptions) -> None:
             drop(obj, path)
         _drop_nulls(obj)
     if unknown and options.field_validation == "Strict":
-        raise strict_error(resource, unknown)
+        raise StrictDecoding(resource, unknown)
     if options.field_validation == "Warn":
         options.warnings.extend(f'unknown field "{u}"' for u in unknown)
 

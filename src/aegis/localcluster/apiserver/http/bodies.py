@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from aegis.localcluster.apiserver.protobuf.decoding import CONTENT_TYPE as PROTOBUF
-from aegis.localcluster.apiserver.protobuf.decoding import UndecodableError, decode_object
+from aegis.localcluster.apiserver.protobuf.decoding import decode_object
+from aegis.localcluster.apiserver.protobuf.wire import WireError
 from aegis.localcluster.apiserver.refusals import BadRequest
 from aegis.localcluster.status import ApiError
 
@@ -92,7 +93,7 @@ def _yaml(raw: bytes) -> Any:
 def _protobuf(raw: bytes) -> Any:
     try:
         return decode_object(raw)
-    except UndecodableError as error:
+    except WireError as error:
         raise UnsupportedType(f"application/json, application/yaml ({error})") from None
 
 

@@ -1,4 +1,4 @@
-"""Request bodies in Kubernetes' protobuf encoding: the magic `k8s\\0`, then runtime.Unknown around one object."""
+"""Request bodies in Kubernetes' protobuf encoding: four bytes of magic, then runtime.Unknown around one object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEPTH = 40
 _SCALARS = frozenset({"string", "bytes", "int", "bool"})
 
 
-class UndecodableError(ValueError):
+class UndecodableError(WireError):
     """The body is no object of a kind that is known here, or has a field that is not."""
 
 
@@ -23,17 +23,14 @@ def decode_object(raw: bytes) -> dict[str, Any]:
     """The object of a protobuf body, as JSON.
 
     Raises:
-        UndecodableError: it cannot be read whole.
+        UndecodableError: it is of no kind or version that is known here, or no message.
     """
     if not raw.startswith(_MAGIC):
         raise UndecodableError("the body does not start with the magic of Kubernetes' protobuf encoding")
-    try:
-        return _unknown(raw[len(_MAGIC) :])
-    except WireError as error:
-        raise UndecodableError(str(error)) from error
+    return _object(raw[len(_MAGIC) :])
 
 
-def _unknown(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes) -> dict[str, Any]:
     """runtime.Unknown: typeMeta 1 (apiVersion 1, kind 2), raw 2."""
     parts = {number: value for number, _, value in read(raw)}
     meta = {number: _text(value) for number, _, value in read(_bytes(parts.get(1, b"")))}
@@ -62,7 +59,7 @@ def _message(name: str, raw: bytes, depth: int) -> dict[str, Any]:
             result.setdefault(known.name, []).append(decoded)
         elif known.form == "inline":
             result.update(decoded)
-        elif known.kept or not _is_zero(known, decoded):
+        elif known.kept or not _is_zero(decoded):
             result[known.name] = decoded
     return result
 
@@ -109,7 +106,7 @@ def _scalar(kind: str, value: Value) -> Any:
             return signed(_number(value))
 
 
-def _is_zero(field: Field, value: Any) -> bool:
+def _is_zero(value: Any) -> bool:
     return value in {None, "", 0} if not isinstance(value, (dict, list)) else not value
 
 

@@ -46,10 +46,10 @@ def signed(value: int) -> int:
     return value - _WRAP if value >= _SIGN else value
 
 
-def field(number: int, value: bytes | str | int | bool) -> bytes:
+def field(number: int, value: bytes | str | int) -> bytes:
     """One field; the zero values of numbers and booleans, and nothing else, encode to nothing."""
-    if isinstance(value, (bool, int)):
-        return _encoded(number << 3 | VARINT) + _encoded(int(value)) if value else b""
+    if isinstance(value, int):
+        return _encoded(number << 3 | VARINT) + _encoded(value) if value else b""
     raw = value.encode() if isinstance(value, str) else value
     return _encoded(number << 3 | BYTES) + _encoded(len(raw)) + raw
 

@@ -112,11 +112,13 @@ def path_text(path: Path) -> str:
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path).lstrip(".")
 
 
-def strict_error(resource: Resource, unknown: list[str]) -> BadRequest:
-    """The refusal of unknown fields."""
-    listed = ", ".join(f'unknown field "{u}"' for u in unknown[:_SHOWN])
-    text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-    return BadRequest(f"{text}strict decoding error: {listed}")
+class StrictDecoding(BadRequest):
+    """400 for unknown fields, where they are not to be tolerated."""
+
+    def __init__(self, resource: Resource, unknown: list[str]) -> None:
+        listed = ", ".join(f'unknown field "{u}"' for u in unknown[:_SHOWN])
+        text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+        super().__init__(f"{text}strict decoding error: {listed}")
 
 
 def drop(obj: dict[str, Any], path: Path) -> None:
