@@ -16,7 +16,8 @@ from aegis.model.signature import CONFIG_REASONS, PULL_REASONS, is_ready, last_t
 _QUIET = timedelta(minutes=10)
 """A container that has run so long is over its last crash: the kubelet's own back-off is reset then."""
 _LONGEST_QUIET = timedelta(hours=24)
-_HANGS_AFTER = timedelta(minutes=2)
+_MAY_TAKE = timedelta(seconds=10)
+"""That an init container runs so long is worth a look at what it waits for."""
 _START_REASONS = frozenset({"RunContainerError", "StartError", "ContainerCannotRun"})
 _MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"})
 
@@ -135,7 +136,7 @@ def _of_container(graph: Graph, view: ContainerView, as_of: datetime) -> Iterato
             subject=view.pod,
             container=view.name,
             reason="InitRunning",
-            because=f"init container {view.name} does not end, so the pod never starts",
+            because=f"init container {view.name} has not ended, so the pod does not start",
             citations=(cite(view.pod, f"status.initContainerStatuses[{view.name}].state: running"),),
         )
 
@@ -192,7 +193,7 @@ def _crash(graph: Graph, view: ContainerView, waiting: str, message: str) -> Sym
 
 def _long_running(view: ContainerView, as_of: datetime) -> bool:
     started = time_of(at(view.status, "state", "running", "startedAt"))
-    return started is None or as_of - started > _HANGS_AFTER
+    return started is None or as_of - started > _MAY_TAKE
 
 
 def _unmounted(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:

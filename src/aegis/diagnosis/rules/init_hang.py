@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, rule
 from aegis.diagnosis.changes_since import recent_change
 from aegis.diagnosis.mend import human_fix
+from aegis.diagnosis.reading import at, condition, time_of
 from aegis.model.diagnosis import Confidence
+
+_PATIENCE = timedelta(minutes=2)
 
 
 def examine(case: Case, symptom: Symptom) -> Hypotheses:
     """It runs for long; what it waits for, if a Service, is found by the rule for dependencies."""
     view = case.container(symptom)
-    if view is None or not view.init:
+    started = time_of(at(view.status, "state", "running", "startedAt")) if view else None
+    late = condition(case.subject.obj, "Progressing").get("reason") == "ProgressDeadlineExceeded"
+    if view is None or not view.init or (started and case.as_of - started < _PATIENCE and not late):
         return
     command = " ".join(str(word) for field in ("command", "args") for word in _words(view.spec.get(field)))
     change = recent_change(case)
