@@ -67,6 +67,10 @@ class Watched:
             return ""
         if any(mine.matches(theirs) for mine in c.signatures for theirs in r.signatures):
             return "both arms fail in a way in which production does not: of the shadow's own making"
+        if c.signatures and not self.places["c"].tools.enforces_networks:
+            return (
+                "the fixed workload fails in another way than production, and pods of this cluster are not kept apart"
+            )
         if c.signatures and self.synthetic:
             return "the fixed workload fails in another way than production, and its Secrets hold made-up values"
         return ""
