@@ -64,11 +64,10 @@ class LocalCluster:
         return self._folder.kubeconfig
 
     async def __aenter__(self) -> Self:
-        try:
+        async with AsyncExitStack() as unless_started:
+            unless_started.push_async_callback(self._close)
             await self._start()
-        except BaseException:
-            await self._close()
-            raise
+            unless_started.pop_all()
         return self
 
     async def __aexit__(

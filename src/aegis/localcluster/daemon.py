@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +130,19 @@ def _start(
 ) -> ClusterInfo:
     process, reports = _spawn(options, folder, owner_fd)
     _started[process.pid] = process
-    try:
+    with ExitStack() as unless_ready:
+        unless_ready.callback(_kill, process)
         with reports:
-            return _await_ready(process, reports, folder, deadline=deadline, progress=progress)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        _reap()
+            info = _await_ready(process, reports, folder, deadline=deadline, progress=progress)
+        if info.pid == process.pid:
+            unless_ready.pop_all()
+    return info
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    _reap()
 
 
 def _spawn(options: ClusterOptions, folder: StateFolder, owner_fd: int | None) -> tuple[subprocess.Popen[bytes], Any]:

@@ -86,7 +86,7 @@ class Kubectl:
             text = text.replace(f"${old.upper()}", new)
         self("apply", "-f", "-", stdin=text)
 
-    def until(self, check: Callable[[], Any], seconds: float = 20) -> Any:
+    def expect(self, check: Callable[[], Any], seconds: float = 20) -> Any:
         end = time.monotonic() + seconds
         while True:
             found = check()
@@ -125,6 +125,6 @@ def binary(request: pytest.FixtureRequest) -> str:
 def k(binary: str, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
     kubectl = Kubectl(binary, kubeconfig, tmp_path, f"t-{uuid.uuid4().hex[:8]}")
     kubectl("create", "namespace", kubectl.namespace)
-    kubectl.until(lambda: "default" in kubectl("get", "serviceaccounts", "-o", "name"))
+    kubectl.expect(lambda: "default" in kubectl("get", "serviceaccounts", "-o", "name"))
     yield kubectl
     kubectl("delete", "namespace", kubectl.namespace, "--wait=false")

@@ -154,13 +154,13 @@ def test_top_says_that_there_are_no_metrics(k: Any) -> None:
 
 def test_delete_cascades(idle: Any) -> None:
     idle("scale", "deploy", "idle", "--replicas=1")
-    idle.until(lambda: idle.json("rs")["items"])
+    idle.expect(lambda: idle.json("rs")["items"])
     idle("delete", "deployment", "idle")
-    idle.until(lambda: not idle.json("rs")["items"] and not idle.json("pods")["items"])
+    idle.expect(lambda: not idle.json("rs")["items"] and not idle.json("pods")["items"])
 
 
 def test_delete_orphan_leaves_replica_sets(idle: Any) -> None:
-    idle.until(lambda: idle.json("rs")["items"])
+    idle.expect(lambda: idle.json("rs")["items"])
     # 1.20 and later spell it so
     idle("delete", "deployment", "idle", "--cascade=orphan")
     (left,) = idle.json("rs")["items"]

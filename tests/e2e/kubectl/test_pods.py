@@ -24,7 +24,7 @@ def waiting(k: Any, pod: str) -> str:
 
 
 def only_pod(k: Any, selector: str) -> str:
-    (pod,) = k.until(lambda: k.pods(selector))
+    (pod,) = k.expect(lambda: k.pods(selector))
     name: str = pod["metadata"]["name"]
     return name
 
@@ -70,12 +70,12 @@ def test_restart_and_scale(k: Any) -> None:
     before = {p["metadata"]["uid"] for p in k.pods("app=web")}
     k("rollout", "restart", "deployment/web")
     rolled_out(k)
-    k.until(lambda: len(k.pods("app=web")) == 2)
+    k.expect(lambda: len(k.pods("app=web")) == 2)
     assert not before & {p["metadata"]["uid"] for p in k.pods("app=web")}
     k("scale", "deployment/web", "--replicas=3")
     rolled_out(k)
     k("scale", "deployment/web", "--replicas=0")
-    k.until(lambda: not k.pods("app=web"))
+    k.expect(lambda: not k.pods("app=web"))
 
 
 def test_get_shows_what_people_look_for(k: Any) -> None:
@@ -107,7 +107,7 @@ def only_name(k: Any) -> str:
 def test_crash_loop(k: Any) -> None:
     k.apply("crash-loop")
     pod = only_pod(k, "app=crasher")
-    k.until(lambda: waiting(k, pod) == "CrashLoopBackOff" and state(k, pod)["restartCount"] >= 1)
+    k.expect(lambda: waiting(k, pod) == "CrashLoopBackOff" and state(k, pod)["restartCount"] >= 1)
     last = state(k, pod)["lastState"]["terminated"]
     assert (last["exitCode"], last["reason"]) == (3, "Error")
     assert k("logs", pod, "--previous").strip() == "about to fail"
@@ -118,16 +118,16 @@ def test_crash_loop(k: Any) -> None:
 
 def test_missing_config_map_until_it_is_there(k: Any) -> None:
     k.apply("missing-configmap")
-    k.until(lambda: waiting(k, "wanting") == "CreateContainerConfigError")
+    k.expect(lambda: waiting(k, "wanting") == "CreateContainerConfigError")
     assert state(k, "wanting")["state"]["waiting"]["message"] == 'configmap "settings" not found'
     k("create", "configmap", "settings", "--from-literal=mode=fast")
     k("wait", "--for=condition=Ready", "pod/wanting", "--timeout=20s")
-    k.until(lambda: k("logs", "wanting").strip() == "mode is fast")
+    k.expect(lambda: k("logs", "wanting").strip() == "mode is fast")
 
 
 def test_out_of_memory(k: Any) -> None:
     k.apply("oom")
-    ended = k.until(lambda: (state(k, "hungry").get("state") or {}).get("terminated"))
+    ended = k.expect(lambda: (state(k, "hungry").get("state") or {}).get("terminated"))
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
     assert k.json("pod/hungry")["status"]["phase"] == "Failed"
     assert "OOMKilled" in k("get", "pod", "hungry")
@@ -135,7 +135,7 @@ def test_out_of_memory(k: Any) -> None:
 
 def test_a_failing_liveness_probe_restarts(k: Any) -> None:
     k.apply("liveness")
-    k.until(lambda: state(k, "sickly").get("restartCount", 0) >= 1, 30)
+    k.expect(lambda: state(k, "sickly").get("restartCount", 0) >= 1, 30)
     assert any(m.startswith("Liveness probe failed:") for m in k.events("Unhealthy"))
     assert any("failed liveness probe, will be restarted" in m for m in k.events("Killing"))
 
@@ -156,7 +156,7 @@ def test_init_containers_volumes_and_environment(k: Any) -> None:
     k.apply("init")
     k("wait", "--for=condition=Ready", "pod/prepared", "--timeout=20s")
     assert re.search(r"2/2 +Running", k("get", "pod", "prepared"))
-    said = k.until(lambda: k("logs", "prepared", "-c", "main"))
+    said = k.expect(lambda: k("logs", "prepared", "-c", "main"))
     assert "prepared by prepared" in said
     assert 'token s3cret; label app="prepared"; name prepared; user 1234' in said
     assert "a container name must be specified" in k.run("logs", "prepared").stderr or k("logs", "prepared")
@@ -166,26 +166,26 @@ def test_a_service_is_reached_by_name_until_a_policy_denies(k: Any) -> None:
     k.apply("web")
     rolled_out(k)
     k.apply("client")
-    k.until(lambda: "reached" in k("logs", "client", "--tail=1"))
+    k.expect(lambda: "reached" in k("logs", "client", "--tail=1"))
     k.apply("policy")
-    k.until(lambda: "failed" in k("logs", "client", "--tail=1"))
+    k.expect(lambda: "failed" in k("logs", "client", "--tail=1"))
     k("label", "pod", "client", "role=friend", "--overwrite")
-    k.until(lambda: "reached" in k("logs", "client", "--tail=1"))
+    k.expect(lambda: "reached" in k("logs", "client", "--tail=1"))
     k("scale", "deployment/web", "--replicas=0")
-    k.until(lambda: "failed" in k("logs", "client", "--tail=1"))
+    k.expect(lambda: "failed" in k("logs", "client", "--tail=1"))
 
 
 def test_a_quota_stops_the_third_pod(k: Any) -> None:
     k.apply("quota")
-    k.until(lambda: k.json("quota/two-pods").get("status", {}).get("used") == {"pods": "0"})
+    k.expect(lambda: k.json("quota/two-pods").get("status", {}).get("used") == {"pods": "0"})
     k.apply("web")
     rolled_out(k)
     assert "used: pods=2, limited: pods=2" in k.fails("run", "one-more", "--image=nginx:1.27")
     k("scale", "deployment/web", "--replicas=3")
-    k.until(lambda: k.events("FailedCreate"))
+    k.expect(lambda: k.events("FailedCreate"))
     assert any("exceeded quota: two-pods, requested: pods=1, used: pods=2, limited: pods=2" in m
                for m in k.events("FailedCreate"))  # fmt: skip
-    conditions = k.until(
+    conditions = k.expect(
         lambda: [c for c in k.json("deploy/web")["status"]["conditions"] if c["type"] == "ReplicaFailure"]
     )
     assert conditions[0]["reason"] == "FailedCreate"
@@ -199,12 +199,12 @@ def test_limit_ranges_fill_in_and_refuse(k: Any) -> None:
     assert resources == {"limits": {"memory": "128Mi"}, "requests": {"memory": "64Mi"}}
     k.apply("web")
     k("set", "resources", "deployment/web", "--limits=memory=1Gi")
-    k.until(lambda: any("maximum memory usage per Container is 256Mi" in m for m in k.events("FailedCreate")))
+    k.expect(lambda: any("maximum memory usage per Container is 256Mi" in m for m in k.events("FailedCreate")))
 
 
 def test_what_fits_nowhere_waits(k: Any) -> None:
     k.apply("unschedulable")
-    message = k.until(lambda: k.events("FailedScheduling"))[0]
+    message = k.expect(lambda: k.events("FailedScheduling"))[0]
     assert message.startswith("0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available:")
     pod = only_pod(k, "app=giant")
     assert re.search(r"0/1 +Pending", k("get", "pod", pod))
@@ -215,7 +215,7 @@ def test_what_fits_nowhere_waits(k: Any) -> None:
 def test_an_image_that_does_not_exist(k: Any) -> None:
     k.apply("bad-image")
     pod = only_pod(k, "app=unpulled")
-    k.until(lambda: waiting(k, pod) == "ImagePullBackOff")
+    k.expect(lambda: waiting(k, pod) == "ImagePullBackOff")
     assert any('Failed to pull image "nginx:no-such-tag"' in m for m in k.events("Failed"))
     assert any('Back-off pulling image "nginx:no-such-tag"' in m for m in k.events("BackOff"))
     assert "trying and failing to pull image" in k.fails("logs", pod)
@@ -247,7 +247,7 @@ def test_a_pod_ends_within_its_grace_period(k: Any) -> None:
 
 def test_a_pod_of_its_own_completes(k: Any) -> None:
     k("run", "once", "--image=busybox:1.36", "--restart=Never", "--", "sh", "-c", "echo done")
-    k.until(lambda: k.json("pod/once")["status"]["phase"] == "Succeeded")
+    k.expect(lambda: k.json("pod/once")["status"]["phase"] == "Succeeded")
     assert re.search(r"0/1 +Completed", k("get", "pod", "once"))
     assert k("logs", "once").strip() == "done"
 

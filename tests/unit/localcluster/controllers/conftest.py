@@ -38,7 +38,7 @@ class Cluster:
                 for task in mine:
                     task.cancel()
 
-    async def until(self, check: Callable[[], Found], seconds: float = 5.0) -> Found:
+    async def expect(self, check: Callable[[], Found], seconds: float = 5.0) -> Found:
         end = time.monotonic() + seconds
         while True:
             found = check()

@@ -40,16 +40,16 @@ async def rolled_out(cluster: Any) -> None:
         counts = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "availableReplicas")]
         return status.get("observedGeneration") == obj["metadata"]["generation"] and counts == [wanted] * 3
 
-    await cluster.until(done)
+    await cluster.expect(done)
 
 
 async def test_a_new_deployment_becomes_available(cluster: Any, make_deployment: Make) -> None:
     async with cluster.running(DeploymentController, ReplicaSetController):
         cluster.api.create("deployments.apps", make_deployment(), manager="test")
-        await cluster.until(lambda: len(cluster.pods()) == 2)
+        await cluster.expect(lambda: len(cluster.pods()) == 2)
         assert conditions(cluster)["Available"] == ("False", "MinimumReplicasUnavailable")
         await rolled_out(cluster)
-        await cluster.until(
+        await cluster.expect(
             lambda: (
                 conditions(cluster)
                 == {
@@ -86,7 +86,7 @@ async def test_a_rollout_never_has_too_few_available(cluster: Any, make_deployme
         cluster.api.create("deployments.apps", make_deployment(replicas=4), manager="test")
         await rolled_out(cluster)
         set_image(cluster, "nginx:broken")
-        await cluster.until(lambda: sets(cluster) == {"1": 3, "2": 2})
+        await cluster.expect(lambda: sets(cluster) == {"1": 3, "2": 2})
         await cluster.quiet()
         assert sets(cluster) == {"1": 3, "2": 2}
         assert conditions(cluster)["Available"] == ("True", "MinimumReplicasAvailable")
@@ -96,12 +96,12 @@ async def test_recreate_waits_for_the_last_old_pod(cluster: Any, make_deployment
     wanted = make_deployment(strategy={"type": "Recreate"})
     async with cluster.running(DeploymentController, ReplicaSetController):
         cluster.api.create("deployments.apps", wanted, manager="test")
-        await cluster.until(lambda: len(cluster.pods()) == 2)
+        await cluster.expect(lambda: len(cluster.pods()) == 2)
         for pod in cluster.pods():
             cluster.api.bind("default", pod["metadata"]["name"], "n1")
         await rolled_out(cluster)
         set_image(cluster, "nginx:1.28")
-        await cluster.until(lambda: all(p["metadata"].get("deletionTimestamp") for p in cluster.pods()))
+        await cluster.expect(lambda: all(p["metadata"].get("deletionTimestamp") for p in cluster.pods()))
         await cluster.quiet()
         assert sets(cluster) == {"1": 0}
         await rolled_out(cluster)
@@ -114,9 +114,9 @@ async def test_paused_rolls_nothing_out_but_scales(cluster: Any, make_deployment
         await rolled_out(cluster)
         cluster.api.patch("deployments.apps", "default", "web", {"spec": {"paused": True}}, manager="test")
         set_image(cluster, "nginx:1.28")
-        await cluster.until(lambda: conditions(cluster).get("Progressing") == ("Unknown", "DeploymentPaused"))
+        await cluster.expect(lambda: conditions(cluster).get("Progressing") == ("Unknown", "DeploymentPaused"))
         cluster.api.patch("deployments.apps", "default", "web", {"spec": {"replicas": 3}}, manager="test")
-        await cluster.until(lambda: sets(cluster) == {"1": 3})
+        await cluster.expect(lambda: sets(cluster) == {"1": 3})
         cluster.api.patch("deployments.apps", "default", "web", {"spec": {"paused": False}}, manager="test")
         await rolled_out(cluster)
         assert sets(cluster) == {"1": 0, "2": 3}
@@ -129,7 +129,7 @@ async def test_history_is_limited(cluster: Any, make_deployment: Make) -> None:
         for tag in ("a", "b", "c"):
             set_image(cluster, f"nginx:{tag}")
             await rolled_out(cluster)
-        await cluster.until(lambda: sets(cluster) == {"3": 0, "4": 1})
+        await cluster.expect(lambda: sets(cluster) == {"3": 0, "4": 1})
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ async def test_the_progress_deadline_passes_on_the_time_scale(cluster: Any, make
     wanted = make_deployment(progressDeadlineSeconds=60)
     async with cluster.running(DeploymentController, ReplicaSetController):
         cluster.api.create("deployments.apps", wanted, manager="test")
-        await cluster.until(
+        await cluster.expect(
             lambda: conditions(cluster).get("Progressing") == ("False", "ProgressDeadlineExceeded"), 3.0
         )
         (replica_set,) = cluster.api.list("replicasets.apps", "default")
@@ -154,7 +154,7 @@ async def test_the_progress_deadline_passes_on_the_time_scale(cluster: Any, make
 async def test_min_ready_seconds_delay_availability(cluster: Any, make_deployment: Make) -> None:
     async with cluster.running(DeploymentController, ReplicaSetController):
         cluster.api.create("deployments.apps", make_deployment(replicas=1, minReadySeconds=40), manager="test")
-        await cluster.until(cluster.pods)
+        await cluster.expect(cluster.pods)
         cluster.make_all_ready()
         await cluster.quiet()
         status = cluster.api.get("deployments.apps", "default", "web")["status"]
@@ -176,5 +176,5 @@ async def test_adopts_a_matching_replica_set_and_its_pods(cluster: Any, make_dep
             owners = found["metadata"].get("ownerReferences") or []
             return [o["uid"] for o in owners] == [created["metadata"]["uid"]]
 
-        await cluster.until(adopted)
+        await cluster.expect(adopted)
         assert {p["metadata"]["uid"] for p in cluster.pods()} == pods

@@ -46,14 +46,14 @@ async def test_a_pod_is_published_when_it_is_ready(cluster: Any, make_pod: Make)
     async with cluster.running(*BOTH):
         cluster.api.create("services", service(), manager="test")
         pod = cluster.api.create("pods", serving(make_pod, "p1"), manager="test")
-        await cluster.until(lambda: len(cluster.api.list(SLICES, "default")) == 1)
+        await cluster.expect(lambda: len(cluster.api.list(SLICES, "default")) == 1)
         assert conditions(cluster) == {}
         cluster.make_ready(pod, "10.1.0.7", ready=False)
-        await cluster.until(lambda: conditions(cluster) == {"p1": (False, False, False)})
+        await cluster.expect(lambda: conditions(cluster) == {"p1": (False, False, False)})
         assert (addresses(cluster), addresses(cluster, "notReadyAddresses")) == ([], ["10.1.0.7"])
         cluster.make_ready(pod, "10.1.0.7")
-        await cluster.until(lambda: conditions(cluster) == {"p1": (True, True, False)})
-        await cluster.until(lambda: addresses(cluster) == ["10.1.0.7"])
+        await cluster.expect(lambda: conditions(cluster) == {"p1": (True, True, False)})
+        await cluster.expect(lambda: addresses(cluster) == ["10.1.0.7"])
         (found,) = cluster.api.list(SLICES, "default")
         assert found["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
         assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "svc"
@@ -66,12 +66,12 @@ async def test_a_pod_on_its_way_out_serves_but_is_not_ready(cluster: Any, make_p
         pod = cluster.api.create("pods", serving(make_pod, "p1"), manager="test")
         cluster.api.bind("default", "p1", "n1")
         cluster.make_ready(pod)
-        await cluster.until(lambda: addresses(cluster))
+        await cluster.expect(lambda: addresses(cluster))
         cluster.api.delete("pods", "default", "p1")
-        await cluster.until(lambda: conditions(cluster) == {"p1": (False, True, True)})
+        await cluster.expect(lambda: conditions(cluster) == {"p1": (False, True, True)})
         assert addresses(cluster) == []
         cluster.api.delete("pods", "default", "p1", grace_seconds=0)
-        await cluster.until(lambda: conditions(cluster) == {})
+        await cluster.expect(lambda: conditions(cluster) == {})
 
 
 async def test_pods_that_name_another_port_get_a_slice_of_their_own(cluster: Any, make_pod: Make) -> None:
@@ -80,7 +80,7 @@ async def test_pods_that_name_another_port_get_a_slice_of_their_own(cluster: Any
         for number, port in enumerate((8080, 9090)):
             pod = cluster.api.create("pods", serving(make_pod, f"p{number}", port), manager="test")
             cluster.make_ready(pod, f"10.1.0.{number}")
-        await cluster.until(lambda: len(conditions(cluster)) == 2)
+        await cluster.expect(lambda: len(conditions(cluster)) == 2)
         ports = sorted(s["ports"][0]["port"] for s in cluster.api.list(SLICES, "default"))
         assert ports == [8080, 9090]
         subsets = cluster.api.get("endpoints", "default", "svc")["subsets"]
@@ -102,16 +102,16 @@ async def test_unready_addresses_are_published_on_request(cluster: Any, make_pod
         cluster.api.create("services", service(publishNotReadyAddresses=True), manager="test")
         pod = cluster.api.create("pods", serving(make_pod, "p1"), manager="test")
         cluster.make_ready(pod, "10.1.0.7", ready=False)
-        await cluster.until(lambda: conditions(cluster) == {"p1": (True, True, False)})
-        await cluster.until(lambda: addresses(cluster) == ["10.1.0.7"])
+        await cluster.expect(lambda: conditions(cluster) == {"p1": (True, True, False)})
+        await cluster.expect(lambda: addresses(cluster) == ["10.1.0.7"])
 
 
 async def test_endpoints_follow_their_service_away(cluster: Any) -> None:
     async with cluster.running(*BOTH):
         cluster.api.create("services", service(), manager="test")
-        await cluster.until(lambda: cluster.api.get("endpoints", "default", "svc"))
+        await cluster.expect(lambda: cluster.api.get("endpoints", "default", "svc"))
         cluster.api.delete("services", "default", "svc")
-        await cluster.until(lambda: cluster.api.get("endpoints", "default", "svc") is None)
+        await cluster.expect(lambda: cluster.api.get("endpoints", "default", "svc") is None)
 
 
 def test_without_pods_there_is_one_empty_slice() -> None:

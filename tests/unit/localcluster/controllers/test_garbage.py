@@ -42,7 +42,7 @@ async def test_dependents_follow_their_owner(cluster: Any) -> None:
         put(cluster, config_map("grandchild", child))
         put(cluster, config_map("stranger"))
         cluster.api.delete("configmaps", "default", "owner")
-        await cluster.until(lambda: names(cluster) == {"stranger"})
+        await cluster.expect(lambda: names(cluster) == {"stranger"})
 
 
 async def test_one_owner_left_is_enough(cluster: Any) -> None:
@@ -55,13 +55,13 @@ async def test_one_owner_left_is_enough(cluster: Any) -> None:
             child = cluster.api.get("configmaps", "default", "child")
             return [o["name"] for o in child["metadata"]["ownerReferences"]]
 
-        await cluster.until(lambda: owners() == ["second"])
+        await cluster.expect(lambda: owners() == ["second"])
 
 
 async def test_an_owner_that_never_was_is_an_owner_that_is_gone(cluster: Any) -> None:
     async with cluster.running(GarbageCollector):
         put(cluster, config_map("child", {"metadata": {"name": "ghost", "uid": "no-such-uid"}}))
-        await cluster.until(lambda: names(cluster) == set())
+        await cluster.expect(lambda: names(cluster) == set())
 
 
 async def test_an_owner_of_an_unknown_kind_is_given_the_benefit_of_the_doubt(cluster: Any) -> None:
@@ -77,7 +77,7 @@ async def test_an_owner_in_another_namespace_counts_for_nothing(cluster: Any) ->
     async with cluster.running(GarbageCollector):
         owner = put(cluster, config_map("owner", namespace="kube-public"))
         put(cluster, config_map("child", owner))
-        await cluster.until(lambda: names(cluster) == set())
+        await cluster.expect(lambda: names(cluster) == set())
 
 
 async def test_foreground_keeps_the_owner_until_its_dependents_are_gone(cluster: Any) -> None:
@@ -86,13 +86,13 @@ async def test_foreground_keeps_the_owner_until_its_dependents_are_gone(cluster:
         put(cluster, config_map("child", owner, finalizers=["acme.dev/wait"]))
         await cluster.quiet()
         cluster.api.delete("configmaps", "default", "owner", propagation="Foreground")
-        await cluster.until(
+        await cluster.expect(
             lambda: cluster.api.get("configmaps", "default", "child")["metadata"].get("deletionTimestamp")
         )
         assert names(cluster) == {"owner", "child"}
         patch = {"metadata": {"finalizers": None}}
         cluster.api.patch("configmaps", "default", "child", patch, manager="test")
-        await cluster.until(lambda: names(cluster) == set())
+        await cluster.expect(lambda: names(cluster) == set())
 
 
 async def test_orphans_stay_and_forget_their_owner(cluster: Any) -> None:
@@ -101,6 +101,6 @@ async def test_orphans_stay_and_forget_their_owner(cluster: Any) -> None:
         put(cluster, config_map("child", owner))
         await cluster.quiet()
         cluster.api.delete("configmaps", "default", "owner", propagation="Orphan")
-        await cluster.until(lambda: names(cluster) == {"child"})
+        await cluster.expect(lambda: names(cluster) == {"child"})
         child = cluster.api.get("configmaps", "default", "child")
         assert not child["metadata"].get("ownerReferences")

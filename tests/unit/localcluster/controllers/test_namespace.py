@@ -18,9 +18,9 @@ def make(cluster: Any, **config_map: Any) -> None:
 async def test_content_goes_first(cluster: Any) -> None:
     async with cluster.running(NamespaceController, ServiceAccountController):
         make(cluster)
-        await cluster.until(lambda: cluster.api.get("serviceaccounts", "shadow", "default"))
+        await cluster.expect(lambda: cluster.api.get("serviceaccounts", "shadow", "default"))
         cluster.api.delete("namespaces", None, "shadow")
-        await cluster.until(lambda: cluster.api.get("namespaces", None, "shadow") is None)
+        await cluster.expect(lambda: cluster.api.get("namespaces", None, "shadow") is None)
         assert not cluster.api.list("configmaps", "shadow")
         assert not cluster.api.list("serviceaccounts", "shadow")
 
@@ -33,11 +33,11 @@ async def test_a_finalizer_holds_it_and_is_named(cluster: Any) -> None:
         def held() -> Any:
             return condition(cluster.api.get("namespaces", None, "shadow"), "NamespaceFinalizersRemaining")
 
-        found = await cluster.until(held)
+        found = await cluster.expect(held)
         assert found["message"].endswith("acme.dev/wait in 1 resource instances")
         patch = {"metadata": {"finalizers": None}}
         cluster.api.patch("configmaps", "shadow", "x", patch, manager="test")
-        await cluster.until(lambda: cluster.api.get("namespaces", None, "shadow") is None)
+        await cluster.expect(lambda: cluster.api.get("namespaces", None, "shadow") is None)
 
 
 async def test_other_namespaces_are_left_alone(cluster: Any) -> None:
@@ -45,5 +45,5 @@ async def test_other_namespaces_are_left_alone(cluster: Any) -> None:
         cluster.api.create("configmaps", {"metadata": {"name": "mine", "namespace": "default"}}, manager="test")
         make(cluster)
         cluster.api.delete("namespaces", None, "shadow")
-        await cluster.until(lambda: cluster.api.get("namespaces", None, "shadow") is None)
+        await cluster.expect(lambda: cluster.api.get("namespaces", None, "shadow") is None)
         assert cluster.api.get("configmaps", "default", "mine")

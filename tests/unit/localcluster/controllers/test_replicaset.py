@@ -81,13 +81,13 @@ def test_a_pod_has_its_templates_metadata_and_one_controller() -> None:
 async def test_makes_replaces_and_deletes_pods(cluster: Any) -> None:
     async with cluster.running(ReplicaSetController):
         cluster.api.create("replicasets.apps", replica_set(3), manager="test")
-        await cluster.until(lambda: len(cluster.pods()) == 3)
+        await cluster.expect(lambda: len(cluster.pods()) == 3)
         doomed = cluster.pods()[0]["metadata"]["name"]
         cluster.api.delete("pods", "default", doomed)
-        await cluster.until(lambda: len(cluster.pods()) == 3)
+        await cluster.expect(lambda: len(cluster.pods()) == 3)
         assert doomed not in {p["metadata"]["name"] for p in cluster.pods()}
         cluster.api.patch("replicasets.apps", "default", "rs", {"spec": {"replicas": 1}}, manager="test")
-        await cluster.until(lambda: len(cluster.pods()) == 1)
+        await cluster.expect(lambda: len(cluster.pods()) == 1)
         assert len(cluster.messages("SuccessfulCreate")) == 4
         assert len(cluster.messages("SuccessfulDelete")) == 2
         (kept,) = cluster.pods()
@@ -97,14 +97,14 @@ async def test_makes_replaces_and_deletes_pods(cluster: Any) -> None:
 async def test_a_relabelled_pod_is_released_and_replaced(cluster: Any) -> None:
     async with cluster.running(ReplicaSetController):
         cluster.api.create("replicasets.apps", replica_set(1), manager="test")
-        (pod,) = await cluster.until(cluster.pods)
+        (pod,) = await cluster.expect(cluster.pods)
         name = pod["metadata"]["name"]
         cluster.api.patch("pods", "default", name, {"metadata": {"labels": {"app": "debug"}}}, manager="test")
-        await cluster.until(lambda: len(cluster.pods()) == 2)
+        await cluster.expect(lambda: len(cluster.pods()) == 2)
         released = cluster.api.get("pods", "default", name)
         assert not released["metadata"].get("ownerReferences")
         cluster.api.patch("pods", "default", name, {"metadata": {"labels": {"app": "a"}}}, manager="test")
-        await cluster.until(lambda: len(cluster.pods()) == 1)  # adopted, hence one too many
+        await cluster.expect(lambda: len(cluster.pods()) == 1)  # adopted, hence one too many
 
 
 async def test_a_refusal_is_an_event_and_a_condition_and_tried_again(cluster: Any, monkeypatch: Any) -> None:
@@ -124,9 +124,9 @@ async def test_a_refusal_is_an_event_and_a_condition_and_tried_again(cluster: An
 
     async with cluster.running(ReplicaSetController):
         create("replicasets.apps", replica_set(1), manager="test")
-        found = await cluster.until(failure)
+        found = await cluster.expect(failure)
         assert (found["status"], found["reason"], found["message"]) == ("True", "FailedCreate", message)
         assert cluster.messages("FailedCreate") == [f"Error creating: {message}"]
         refuse[0] = False
-        await cluster.until(cluster.pods)
-        await cluster.until(lambda: failure() is None)
+        await cluster.expect(cluster.pods)
+        await cluster.expect(lambda: failure() is None)

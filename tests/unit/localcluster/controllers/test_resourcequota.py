@@ -17,11 +17,11 @@ async def test_used_follows_what_is_there(cluster: Any, make_pod: Callable[..., 
     quota = {"metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}}
     async with cluster.running(ResourceQuotaController):
         cluster.api.create("resourcequotas", quota, manager="test")
-        await cluster.until(lambda: used() == {"pods": "0", "requests.cpu": "0", "configmaps": "0"})
+        await cluster.expect(lambda: used() == {"pods": "0", "requests.cpu": "0", "configmaps": "0"})
         pod = make_pod("p", container={"resources": {"requests": {"cpu": "250m"}}})
         made = cluster.api.create("pods", pod, manager="test")
         cluster.api.create("configmaps", {"metadata": {"name": "c", "namespace": "default"}}, manager="test")
-        await cluster.until(lambda: used() == {"pods": "1", "requests.cpu": "250m", "configmaps": "1"})
+        await cluster.expect(lambda: used() == {"pods": "1", "requests.cpu": "250m", "configmaps": "1"})
         ended = {**made, "status": {"phase": "Succeeded"}}
         cluster.api.update_status("pods", ended, manager="kubelet")
-        await cluster.until(lambda: used() == {"pods": "0", "requests.cpu": "0", "configmaps": "1"})
+        await cluster.expect(lambda: used() == {"pods": "0", "requests.cpu": "0", "configmaps": "1"})

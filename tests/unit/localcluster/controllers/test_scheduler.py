@@ -29,7 +29,7 @@ async def test_a_pod_gets_a_node(cluster: Any, make_pod: Make) -> None:
     cluster.node()
     async with cluster.running(Scheduler):
         put(cluster, make_pod("p"))
-        await cluster.until(lambda: node_of(cluster, "p") == "n1")
+        await cluster.expect(lambda: node_of(cluster, "p") == "n1")
         assert scheduled(cluster, "p")["status"] == "True"
         assert cluster.messages("Scheduled") == ["Successfully assigned default/p to n1"]
 
@@ -39,35 +39,35 @@ async def test_a_pod_that_fits_nowhere_waits_for_a_change(cluster: Any, make_pod
     big = {"resources": {"requests": {"cpu": "3"}}}
     async with cluster.running(Scheduler):
         put(cluster, make_pod("big", container=big))
-        await cluster.until(lambda: scheduled(cluster, "big"))
+        await cluster.expect(lambda: scheduled(cluster, "big"))
         found = scheduled(cluster, "big")
         assert (found["status"], found["reason"]) == ("False", "Unschedulable")
         assert "1 Insufficient cpu" in found["message"]
         assert cluster.messages("FailedScheduling") == [found["message"]]
         cluster.node("n2", cpu="8")
-        await cluster.until(lambda: node_of(cluster, "big") == "n2")
+        await cluster.expect(lambda: node_of(cluster, "big") == "n2")
 
 
 async def test_room_that_is_freed_is_used(cluster: Any, make_pod: Make) -> None:
     cluster.node(pods="1")
     async with cluster.running(Scheduler):
         put(cluster, make_pod("first"))
-        await cluster.until(lambda: node_of(cluster, "first"))
+        await cluster.expect(lambda: node_of(cluster, "first"))
         put(cluster, make_pod("second"))
-        await cluster.until(lambda: scheduled(cluster, "second"))
+        await cluster.expect(lambda: scheduled(cluster, "second"))
         assert node_of(cluster, "second") == ""
         cluster.api.delete("pods", "default", "first", grace_seconds=0)
-        await cluster.until(lambda: node_of(cluster, "second"))
+        await cluster.expect(lambda: node_of(cluster, "second"))
 
 
 async def test_gates_hold_a_pod_back(cluster: Any, make_pod: Make) -> None:
     cluster.node()
     async with cluster.running(Scheduler):
         put(cluster, make_pod("gated", schedulingGates=[{"name": "acme.dev/wait"}]))
-        await cluster.until(lambda: (scheduled(cluster, "gated") or {}).get("reason") == "SchedulingGated")
+        await cluster.expect(lambda: (scheduled(cluster, "gated") or {}).get("reason") == "SchedulingGated")
         assert cluster.messages("FailedScheduling") == []
         cluster.api.patch("pods", "default", "gated", {"spec": {"schedulingGates": None}}, manager="test")
-        await cluster.until(lambda: node_of(cluster, "gated"))
+        await cluster.expect(lambda: node_of(cluster, "gated"))
 
 
 async def test_a_burst_does_not_overfill_a_node(cluster: Any, make_pod: Make) -> None:
@@ -77,7 +77,7 @@ async def test_a_burst_does_not_overfill_a_node(cluster: Any, make_pod: Make) ->
     async with cluster.running(Scheduler):
         for number in range(5):
             put(cluster, make_pod(f"p{number}", container=small))
-        await cluster.until(lambda: len(cluster.messages("Scheduled")) == 4)
+        await cluster.expect(lambda: len(cluster.messages("Scheduled")) == 4)
         await cluster.quiet()
         nodes = sorted(node_of(cluster, f"p{n}") for n in range(5))
         assert nodes == ["", "n1", "n1", "n2", "n2"]

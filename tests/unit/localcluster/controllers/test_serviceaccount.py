@@ -14,11 +14,11 @@ async def test_account_and_certificate_are_made_and_made_again(cluster: Any) -> 
         return account is not None and published.get("data") == {"ca.crt": "-----CA-----"}
 
     async with cluster.running(ServiceAccountController):
-        await cluster.until(lambda: born("default") and born("kube-system"))
+        await cluster.expect(lambda: born("default") and born("kube-system"))
         cluster.api.create("namespaces", {"metadata": {"name": "new"}}, manager="test")
-        await cluster.until(lambda: born("new"))
+        await cluster.expect(lambda: born("new"))
         cluster.api.delete("serviceaccounts", "new", "default")
         forged = {"data": {"ca.crt": "forged"}}
         cluster.api.patch("configmaps", "new", "kube-root-ca.crt", forged, manager="test")
         assert not born("new")
-        await cluster.until(lambda: born("new"))
+        await cluster.expect(lambda: born("new"))
