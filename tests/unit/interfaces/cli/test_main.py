@@ -19,7 +19,6 @@ from aegis.interfaces.cli.app import root
 from aegis.interfaces.cli.commands import COMMANDS, GLOBAL_OPTIONS, root_help
 from aegis.interfaces.cli.options import global_options
 
-
 _NOBODY_THERE = """\
 apiVersion: v1
 kind: Config
