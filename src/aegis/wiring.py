@@ -224,7 +224,7 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterat
                 writer=driver,
                 audit=audit,
                 mode=automation_mode(places),
-                rules=actuator_rules(loaded.settings),
+                rules=actuator_rules(loaded, cluster),
                 actor=user,
             ),
             audit=audit,
@@ -247,14 +247,16 @@ def automation_mode(places: Places) -> FileMode:
     return FileMode(places.folder)
 
 
-def actuator_rules(settings: Settings) -> Any:
-    """What may be written, as configured."""
+def actuator_rules(loaded: LoadedSettings, cluster: Cluster) -> Any:
+    """What may be written, as configured. The embedded cluster is nobody's production: no rate, unless one is set."""
     from aegis.actuator import FreezeWindow, Rules
 
+    settings = loaded.settings
     safety = settings.safety
+    unset = loaded.origins["safety.writes_per_hour"] == "default"
     return Rules(
         protected=frozenset(safety.protected_namespaces),
-        writes_per_hour=safety.writes_per_hour,
+        writes_per_hour=None if cluster.embedded and unset else safety.writes_per_hour,
         freezes=tuple(FreezeWindow.parse(text) for text in safety.freeze_windows),
         shadow_prefix=settings.shadow.namespace_prefix,
         gitops_owner=_gitops_words,

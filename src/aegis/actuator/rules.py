@@ -56,14 +56,14 @@ class Rules:
     Attributes:
         gitops_owner: who else owns an object, in words (`Argo CD application shop`); None: nobody.
         protected: namespaces that no fix touches.
-        writes_per_hour: how many remediations may write to production within an hour, a cluster.
+        writes_per_hour: how many remediations may write to production within an hour, a cluster; None: any number.
         freezes: when production is left alone.
         shadow_prefix: how the names of shadow namespaces begin.
     """
 
     gitops_owner: Callable[[Json], str | None]
     protected: frozenset[str] = PROTECTED
-    writes_per_hour: int = 3
+    writes_per_hour: int | None = 3
     freezes: tuple[FreezeWindow, ...] = ()
     shadow_prefix: str = "aegis-shadow-"
 
@@ -227,7 +227,7 @@ def _is_lease(attempt: Attempt, _rules: Rules, _mode: Mode) -> Refused | None:
 
 
 def _by_rate(attempt: Attempt, rules: Rules, recent: Iterable[AuditRecord]) -> Refused | None:
-    if attempt.purpose.kind != "production" or attempt.dry_run:
+    if attempt.purpose.kind != "production" or attempt.dry_run or rules.writes_per_hour is None:
         return None
     others = remediations_since(recent, attempt.now - timedelta(hours=1)) - {attempt.purpose.incident}
     if len(others) >= rules.writes_per_hour:

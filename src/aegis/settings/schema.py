@@ -118,7 +118,10 @@ class Safety(Section):
         description="Namespaces that no fix touches.",
     )
     writes_per_hour: int = Field(
-        default=3, ge=0, le=1000, description="Remediations that may write to production within an hour."
+        default=3,
+        ge=0,
+        le=1000,
+        description="Remediations that may write to production within an hour; on the embedded cluster any number, unless set.",
     )
     freeze_windows: Words = Field(
         default=(), description="When production is left alone, as `Fri 16:00 - Mon 08:00 Europe/Berlin`."
