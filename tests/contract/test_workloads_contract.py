@@ -155,7 +155,12 @@ async def test_pod_logs(api: Client, namespace: str) -> None:
     await available(api, namespace, 1)
     log = f"{pods(namespace)}/{(await first(api, pods(namespace)))['metadata']['name']}/log"
     assert (await api.get(log, expect=400))["reason"] == "BadRequest"
-    assert len((await api.get(log, container="c", tailLines=1)).strip().splitlines()) == 1
+
+    async def last_line() -> str:
+        text: str = await api.get(log, container="c", tailLines=1)
+        return text.strip()
+
+    assert len((await until(last_line)).splitlines()) == 1
     stamp = (await api.get(log, container="c", timestamps="true", tailLines=1)).split()[0]
     assert stamp.startswith("20")
     assert "T" in stamp

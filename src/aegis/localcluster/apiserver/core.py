@@ -13,9 +13,6 @@ from aegis.localcluster.apiserver.registry import Registry
 from aegis.localcluster.apiserver.store import Store
 from aegis.localcluster.apiserver.writing import Writer
 
-VERSION = "v1.33.0"
-"""The Kubernetes version whose behaviour is served: within kubectl's skew of the current and of Debian's client."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aegis.localcluster.apiserver.http.reviews import REVIEWS
-from aegis.localcluster.apiserver.registry import Registry, Resource
+from aegis.localcluster.apiserver.registry import REVIEWS, Registry, Resource, ReviewKind
 
 Document = dict[str, Any]
 
@@ -56,7 +55,7 @@ def group(registry: Registry, name: str) -> Document | None:
 def resource_list(registry: Registry, name: str, version: str) -> Document | None:
     """`/api/v1` or `/apis/GROUP/VERSION`, or None."""
     resources = [entry for r in _served(registry, name, version) for entry in _entries(r)]
-    resources += [_review_entry(r.plural, r.kind, namespaced=r.namespaced) for r in _reviews(name, version)]
+    resources += [_review_entry(r) for r in _reviews(name, version)]
     if not resources:
         return None
     group_version = f"{name}/{version}" if name else version
@@ -112,7 +111,7 @@ def _served(registry: Registry, name: str, version: str) -> Iterator[Resource]:
     return (r for r in registry if (r.group, r.version) == (name, version))
 
 
-def _reviews(name: str, version: str) -> list[Any]:
+def _reviews(name: str, version: str) -> list[ReviewKind]:
     return [r for r in REVIEWS if r.group == name and version == "v1"]
 
 
@@ -149,21 +148,19 @@ def _sub_entry(resource: Resource, subresource: str) -> Document:
     return entry
 
 
-def _review_entry(plural: str, kind: str, *, namespaced: bool) -> Document:
+def _review_entry(review: ReviewKind) -> Document:
     return {
-        "name": plural,
-        "singularName": kind.lower(),
-        "namespaced": namespaced,
-        "kind": kind,
+        "name": review.plural,
+        "singularName": review.kind.lower(),
+        "namespaced": review.namespaced,
+        "kind": review.kind,
         "verbs": ["create"],
     }
 
 
 def _aggregated_version(registry: Registry, name: str, version: str) -> Document:
     resources = [_aggregated_resource(r) for r in _served(registry, name, version)]
-    for review in _reviews(name, version):
-        entry = _review_entry(review.plural, review.kind, namespaced=review.namespaced)
-        resources.append(_as_aggregated(entry, name, version))
+    resources += [_as_aggregated(_review_entry(review), name, version) for review in _reviews(name, version)]
     return {"version": version, "resources": resources, "freshness": "Current"}
 
 

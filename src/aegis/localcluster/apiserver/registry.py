@@ -167,6 +167,28 @@ BUILTIN: tuple[Resource, ...] = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewKind:
+    """A question that is answered and never stored: where it stands in the API."""
+
+    group: str
+    plural: str
+    kind: str
+    namespaced: bool = False
+
+
+_AUTHORIZATION, _AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
+
+REVIEWS: tuple[ReviewKind, ...] = (
+    ReviewKind(_AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    ReviewKind(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview"),
+    ReviewKind(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
+    ReviewKind(_AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+    ReviewKind(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview"),
+    ReviewKind(_AUTHENTICATION, "tokenreviews", "TokenReview"),
+)
+
+
 class Registry:
     """The resources served now.
 

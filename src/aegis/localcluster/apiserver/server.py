@@ -14,7 +14,7 @@ from aegis.localcluster.apiserver.admission.services import API_SERVER
 from aegis.localcluster.apiserver.authn import Authenticator
 from aegis.localcluster.apiserver.bootstrap import bootstrap
 from aegis.localcluster.apiserver.core import Core
-from aegis.localcluster.apiserver.crd.definitions import Definitions
+from aegis.localcluster.apiserver.definitions import Definitions
 from aegis.localcluster.apiserver.deleting import Deleter
 from aegis.localcluster.apiserver.door import Door
 from aegis.localcluster.apiserver.http.app import application

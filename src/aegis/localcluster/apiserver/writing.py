@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aegis.localcluster.apiserver import admission, managed
-from aegis.localcluster.apiserver.crd.resources import prepare
 from aegis.localcluster.apiserver.defaults import apply_defaults
 from aegis.localcluster.apiserver.objects import (
     SYSTEM_METADATA,
@@ -32,6 +31,7 @@ from aegis.localcluster.apiserver.refusals import (
     required,
 )
 from aegis.localcluster.apiserver.registry import Place, Registry, Resource
+from aegis.localcluster.apiserver.schema.resources import prepare
 from aegis.localcluster.apiserver.store import Store, Stored
 from aegis.localcluster.apiserver.validation import validate
 from aegis.localcluster.apiserver.validation.decoding import StrictDecoding, decode, drop, path_text

@@ -1,13 +1,12 @@
-"""What a new pod gets from the cluster: its service account, its priority, its tolerations.
-
-The account's token is not mounted: a pod that wants one asks the API for it (TokenRequest).
-"""
+"""What a new pod gets from the cluster: its service account with a token, its priority, its tolerations."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aegis.localcluster.apiserver.admission.request import Request
+from aegis.localcluster.apiserver.objects import generated_name
 from aegis.localcluster.apiserver.refusals import Forbidden, Invalid, forbidden_field
 from aegis.localcluster.apiserver.store import Store
 
@@ -15,6 +14,8 @@ _DEFAULT_ACCOUNT = "default"
 _SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _TOLERATION_SECONDS = 300
+_TOKEN_VOLUME, _TOKEN_PATH = "kube-api-access-", "/var/run/secrets/kubernetes.io/serviceaccount"
+_TOKEN_SECONDS = 3607
 _CLASSES = "priorityclasses.scheduling.k8s.io"
 
 
@@ -50,6 +51,8 @@ class PodDefaults:
         secrets = (account or {}).get("imagePullSecrets")
         if secrets and not spec.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(s) for s in secrets]
+        if account is not None and _automounts(spec, account):
+            _mount_token(spec)
 
     def _priority(self, request: Request, spec: dict[str, Any]) -> None:
         name = spec.get("priorityClassName")
@@ -71,6 +74,38 @@ class PodDefaults:
 
     def _default_class(self) -> Any:
         return next((c for c in self._store.objects(_CLASSES) if c.get("globalDefault")), None)
+
+
+def _automounts(spec: dict[str, Any], account: Mapping[str, Any]) -> bool:
+    wanted = spec.get("automountServiceAccountToken")
+    return bool(account.get("automountServiceAccountToken", True) if wanted is None else wanted)
+
+
+def _mount_token(spec: dict[str, Any]) -> None:
+    """Mount token, CA and namespace where programs look for them, except where something else is mounted."""
+    name = generated_name(_TOKEN_VOLUME)
+    mount = {"name": name, "readOnly": True, "mountPath": _TOKEN_PATH}
+    mounted = False
+    for group in ("initContainers", "containers"):
+        for container in spec.get(group) or ():
+            mounts = container.get("volumeMounts") or []
+            if all(m.get("mountPath") != _TOKEN_PATH for m in mounts):
+                container["volumeMounts"] = [*mounts, dict(mount)]
+                mounted = True
+    if mounted:
+        spec["volumes"] = [*(spec.get("volumes") or ()), {"name": name, "projected": _token_sources()}]
+
+
+def _token_sources() -> dict[str, Any]:
+    namespace = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    return {
+        "defaultMode": 0o644,
+        "sources": [
+            {"serviceAccountToken": {"expirationSeconds": _TOKEN_SECONDS, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [namespace]}},
+        ],
+    }
 
 
 def _tolerate(spec: dict[str, Any]) -> None:

@@ -17,10 +17,10 @@ from aegis.localcluster.apiserver.http.call import Call, Reply, reply
 from aegis.localcluster.apiserver.http.identity import authenticated, authorize, authorize_path
 from aegis.localcluster.apiserver.http.logs import pod_logs
 from aegis.localcluster.apiserver.http.paths import ApiPath, parse_path
-from aegis.localcluster.apiserver.http.reviews import find_review
+from aegis.localcluster.apiserver.http.reviews import Asking, find_review, review
 from aegis.localcluster.apiserver.http.routing import answer, decoded_body, to_call
 from aegis.localcluster.apiserver.http.watching import Watch
-from aegis.localcluster.apiserver.refusals import BadRequest, NoSuchPath
+from aegis.localcluster.apiserver.refusals import NoSuchPath
 from aegis.localcluster.status import ApiError
 
 _LOG = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class Listener:
         except ApiError as error:
             return _response(reply(error.to_status(), error.code), error)
         except web.HTTPRequestEntityTooLarge:
-            error = TooLarge("the request", MAX_BODY)
-            return _response(reply(error.to_status(), error.code))
+            refusal = TooLarge("the request", MAX_BODY)
+            return _response(reply(refusal.to_status(), refusal.code))
         except (ConnectionError, web.HTTPException):
             raise
         except Exception:  # noqa: BLE001 - the outermost door: a defect of ours must answer 500, and be heard of
@@ -64,15 +64,15 @@ class Listener:
             action = Action(verb=request.method.lower(), path=request.path)
             authorize_path(self._core, user, action)
             return _response(self._pages.answer(parts, request))
-        if review := find_review(path.group, path.version, path.plural):
-            call_body = decoded_body(await request.read(), request.content_type)
+        if kind := find_review(path.group, path.version, path.plural):
+            body = decoded_body(await request.read(), request.content_type)
             if request.method != "POST":
                 raise ApiError(
                     405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
                 )
             action = Action(verb="create", group=path.group, resource=path.plural, namespace=path.namespace)
             authorize(self._core, user, action)
-            return _response(review.answer(self._core, user, call_body, path.namespace))
+            return _response(review(self._core, kind, Asking(user, path.namespace, body)))
         return await self._resource(request, user, path)
 
     async def _resource(self, request: web.Request, user: User, path: ApiPath) -> web.StreamResponse:

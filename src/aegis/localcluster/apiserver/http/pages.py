@@ -8,10 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from aegis.localcluster.apiserver import discovery
-from aegis.localcluster.apiserver.core import VERSION, Core
+from aegis.localcluster.apiserver.core import Core
 from aegis.localcluster.apiserver.http.call import JSON, Reply, reply
 from aegis.localcluster.apiserver.openapi import Documents
 from aegis.localcluster.apiserver.refusals import NoSuchPath
+from aegis.localcluster.apiserver.version import VERSION
 
 _HEALTH = frozenset({"readyz", "livez", "healthz"})
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

@@ -10,35 +10,35 @@ from aegis.localcluster.apiserver.access import Action, User
 from aegis.localcluster.apiserver.core import Core
 from aegis.localcluster.apiserver.http.call import Reply, reply
 from aegis.localcluster.apiserver.refusals import BadRequest
-
-_AUTHORIZATION, _AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
+from aegis.localcluster.apiserver.registry import REVIEWS, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """One kind of review: where it stands in the API, and how it is answered."""
+class Asking:
+    """Who asks, in which namespace, with what body."""
 
-    group: str
-    plural: str
-    kind: str
-    status: Callable[[Core, User, Mapping[str, Any], str | None], dict[str, Any]]
+    user: User
+    namespace: str | None
+    body: Any
 
-    @property
-    def namespaced(self) -> bool:
-        """Whether it is asked for in a namespace."""
-        return self.kind.startswith("Local")
 
-    def answer(self, core: Core, user: User, body: Any, namespace: str | None) -> Reply:
-        """The review with its status.
+def find_review(group: str, version: str, plural: str) -> ReviewKind | None:
+    """The review at a path, or None."""
+    return next((r for r in REVIEWS if (r.group, r.plural) == (group, plural) and version == "v1"), None)
 
-        Raises:
-            BadRequest: the body is no object.
-        """
-        if not isinstance(body, dict) or not isinstance(body.get("spec", {}), dict):
-            raise BadRequest(f"the body of the request must be a {self.kind}")
-        status = self.status(core, user, body.get("spec") or {}, namespace)
-        filled = {"metadata": {}, **body, "kind": self.kind, "apiVersion": f"{self.group}/v1", "status": status}
-        return reply(filled, 201)
+
+def review(core: Core, kind: ReviewKind, asking: Asking) -> Reply:
+    """The review with its status.
+
+    Raises:
+        BadRequest: the body is no review of this kind.
+    """
+    body = asking.body
+    if not isinstance(body, dict) or not isinstance(body.get("spec") or {}, dict):
+        raise BadRequest(f"the body of the request must be a {kind.kind}")
+    status = _ANSWERS[kind.kind](core, asking.user, body.get("spec") or {}, asking.namespace)
+    filled = {"metadata": {}, **body, "kind": kind.kind, "apiVersion": f"{kind.group}/v1", "status": status}
+    return reply(filled, 201)
 
 
 def _self_access(core: Core, user: User, spec: Mapping[str, Any], _namespace: str | None) -> dict[str, Any]:
@@ -118,16 +118,11 @@ def _token(core: Core, _user: User, spec: Mapping[str, Any], _namespace: str | N
     return {"authenticated": True, "user": user_info(user), **({"audiences": list(audiences)} if audiences else {})}
 
 
-REVIEWS: tuple[Review, ...] = (
-    Review(_AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview", _self_access),
-    Review(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", _access),
-    Review(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", _local_access),
-    Review(_AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview", _self_rules),
-    Review(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", _self_subject),
-    Review(_AUTHENTICATION, "tokenreviews", "TokenReview", _token),
-)
-
-
-def find_review(group: str, version: str, plural: str) -> Review | None:
-    """The review at a path, or None."""
-    return next((r for r in REVIEWS if (r.group, r.plural) == (group, plural) and version == "v1"), None)
+_ANSWERS: Mapping[str, Callable[[Core, User, Mapping[str, Any], str | None], dict[str, Any]]] = {
+    "SelfSubjectAccessReview": _self_access,
+    "SubjectAccessReview": _access,
+    "LocalSubjectAccessReview": _local_access,
+    "SelfSubjectRulesReview": _self_rules,
+    "SelfSubjectReview": _self_subject,
+    "TokenReview": _token,
+}

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from aegis.localcluster.apiserver.core import VERSION
 from aegis.localcluster.apiserver.openapi.definitions import (
     REFERENCE,
     Definition,
@@ -21,6 +20,7 @@ from aegis.localcluster.apiserver.openapi.encoding import encode_v2
 from aegis.localcluster.apiserver.registry import Registry, Resource
 from aegis.localcluster.apiserver.store import encode
 from aegis.localcluster.apiserver.types import root_of
+from aegis.localcluster.apiserver.version import VERSION
 
 _COMPONENT = "#/components/schemas/"
 _PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")

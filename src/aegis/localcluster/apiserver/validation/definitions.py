@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aegis.localcluster.apiserver.crd.checking import compiled
-from aegis.localcluster.apiserver.crd.rules import RuleError, check_rule
 from aegis.localcluster.apiserver.objects import is_dns_label, is_dns_subdomain
 from aegis.localcluster.apiserver.refusals import forbidden_field, invalid_value, required, unsupported
+from aegis.localcluster.apiserver.schema.checking import compiled
+from aegis.localcluster.apiserver.schema.rules import RuleError, check_rule
 from aegis.localcluster.status import Cause
 
 Object = Mapping[str, Any]

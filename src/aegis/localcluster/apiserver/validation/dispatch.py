@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aegis.localcluster.apiserver.crd.resources import validate_custom
 from aegis.localcluster.apiserver.registry import Resource
+from aegis.localcluster.apiserver.schema.resources import validate_custom
 from aegis.localcluster.apiserver.validation import changes, configuration, definitions, network, pods, workloads
 from aegis.localcluster.status import Cause
 

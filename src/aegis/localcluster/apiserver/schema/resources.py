@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aegis.localcluster.apiserver.crd import schema
-from aegis.localcluster.apiserver.crd.checking import faults_of
-from aegis.localcluster.apiserver.crd.rules import rule_faults
 from aegis.localcluster.apiserver.registry import CustomType
+from aegis.localcluster.apiserver.schema import structural
+from aegis.localcluster.apiserver.schema.checking import faults_of
+from aegis.localcluster.apiserver.schema.rules import rule_faults
 from aegis.localcluster.status import Cause
 
 
 def prepare(custom: CustomType, obj: dict[str, Any]) -> list[str]:
     """Prune and complete an object, in place; returns the paths of the fields that were dropped."""
-    dropped = schema.prune(custom.schema, obj)
-    schema.default(custom.schema, obj)
+    dropped = structural.prune(custom.schema, obj)
+    structural.default(custom.schema, obj)
     return dropped
 
 

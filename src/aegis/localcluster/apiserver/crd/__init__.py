@@ -1,1 +1,0 @@
-"""Custom resources: their definitions, and their objects by structural schema."""
