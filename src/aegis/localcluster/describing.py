@@ -74,7 +74,7 @@ def publish_api_server(api: ClusterApi, address: str, port: int) -> None:
     endpoints = {
         "apiVersion": "v1",
         "kind": "Endpoints",
-        "metadata": metadata,
+        "metadata": {**metadata, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
         "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
     }
     endpoint_slice = {

@@ -8,8 +8,10 @@ from aegis.localcluster.api import ClusterApi, Pace
 from aegis.localcluster.controllers.deployment import DeploymentController
 from aegis.localcluster.controllers.endpoints import EndpointsController
 from aegis.localcluster.controllers.endpointslice import EndpointSliceController
+from aegis.localcluster.controllers.eventexpiry import EventExpiry
 from aegis.localcluster.controllers.garbage import GarbageCollector
 from aegis.localcluster.controllers.loop import Controller, run
+from aegis.localcluster.controllers.mirroring import MirroringController
 from aegis.localcluster.controllers.namespace import NamespaceController
 from aegis.localcluster.controllers.replicaset import ReplicaSetController
 from aegis.localcluster.controllers.resourcequota import ResourceQuotaController
@@ -32,6 +34,8 @@ def controllers(api: ClusterApi, pace: Pace, ca_pem: str) -> list[Controller]:
         Scheduler(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),
+        MirroringController(api),
+        EventExpiry(api, pace),
         ResourceQuotaController(api),
         NamespaceController(api),
         GarbageCollector(api),
