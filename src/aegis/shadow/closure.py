@@ -2,7 +2,7 @@
 
 From the target and the changes: the workloads, what their pod specs name (ConfigMaps, Secrets, ServiceAccounts, volume
 claims), the Services in front of them, and the Services of the same namespace whose names stand in their environment,
-commands and configuration, with the workloads behind those.
+commands and configuration, with the workloads behind those. A workload counts as it is and as the fix would have it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from aegis.kube.patch import PatchError, apply_json_patch
 from aegis.kube.pod_template import containers, pod_spec_of, references, template_of
+from aegis.kube.strategic import strategic_patch
 from aegis.model.changes import Apply, Change, JsonPatch
 from aegis.model.refs import Json, ObjectRef
 from aegis.shadow.workloads import WORKLOADS, is_behind, owned_by, selects
@@ -167,14 +169,15 @@ class _Search:
             self._missing[ref] = None
         if workload is None:
             return
-        spec = pod_spec_of(workload) or {}
-        for reference in references(spec):
-            if reference.kind in NAMED:
-                self._want(self._ref(NAMED[reference.kind], reference.kind, reference.name))
-        for service, obj in self._all_services():
-            if is_behind(obj, workload):
-                self._services[service] = None
-        yield from self._called(workload, spec)
+        for form in (workload, *_changed_forms(ref, workload, self._changes)):
+            spec = pod_spec_of(form) or {}
+            for reference in references(spec):
+                if reference.kind in NAMED:
+                    self._want(self._ref(NAMED[reference.kind], reference.kind, reference.name))
+            for service, obj in self._all_services():
+                if is_behind(obj, form):
+                    self._services[service] = None
+            yield from self._called(form, spec)
 
     def _called(self, workload: Json, spec: Json) -> Iterator[ObjectRef]:
         names = {ref.name: ref for ref, _ in self._all_services()}
@@ -249,6 +252,21 @@ def _values(obj: Json) -> Iterator[str]:
             except ValueError:
                 continue
         yield text
+
+
+def _changed_forms(ref: ObjectRef, workload: Json, changes: Sequence[Change]) -> Iterator[Json]:
+    """A workload as the fix would have it; nothing where the fix does not touch or does not fit it."""
+    form: Json = workload
+    try:
+        for change in changes:
+            if isinstance(change, Apply) and change.target == ref:
+                form = strategic_patch(ref.kind, form, change.patch)
+            elif isinstance(change, JsonPatch) and change.target == ref:
+                form = apply_json_patch(form, [dict(operation) for operation in change.patch])
+    except PatchError:
+        return
+    if form is not workload:
+        yield form
 
 
 def _new_selectors(service: ObjectRef, changes: Sequence[Change]) -> Iterator[Mapping[str, str]]:

@@ -36,6 +36,14 @@ def service(name: str, app: str | None = None) -> Json:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NS}, "spec": spec}
 
 
+def _pod(spec: Json) -> Json:
+    return {"spec": {"template": {"spec": spec}}}
+
+
+WEB = ref("Deployment", "web")
+POD = "/spec/template/spec"
+
+
 def find(target: ObjectRef, *objects: Json, changes: tuple[Change, ...] = ()) -> Closure:
     return closure(target, changes, {ObjectRef.of(obj): obj for obj in objects})
 
@@ -124,6 +132,37 @@ def test_what_the_fix_changes_elsewhere_is_part_of_it() -> None:
     found = find(ref("Deployment", "web"), deployment("web"), deployment("db"), changes=(change, config))
     assert found.dependencies == (ref("Deployment", "db"),)
     assert found.missing == (ref("ConfigMap", "c"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "brought"),
+    [
+        (Apply(target=WEB, patch=_pod({"serviceAccountName": "robot"})), ("ServiceAccount", "robot")),
+        (
+            JsonPatch(
+                target=WEB,
+                patch=(
+                    {"op": "add", "path": f"{POD}/containers/0/envFrom", "value": [{"configMapRef": {"name": "c"}}]},
+                ),
+            ),
+            ("ConfigMap", "c"),
+        ),
+        (
+            Apply(
+                target=WEB, patch=_pod({"containers": [{"name": "web", "env": [{"name": "DB", "value": "db:5432"}]}]})
+            ),
+            ("Deployment", "db"),
+        ),
+    ],
+)
+def test_what_the_fix_would_have_a_workload_name_is_part_of_it(change: Change, brought: tuple[str, str]) -> None:
+    found = find(WEB, deployment("web"), deployment("db"), service("db"), changes=(change,))
+    assert ref(*brought) in {*found.missing, *found.dependencies}
+
+
+def test_a_fix_that_does_not_fit_brings_nothing() -> None:
+    change = JsonPatch(target=WEB, patch=({"op": "replace", "path": "/nowhere/1", "value": {}},))
+    assert find(WEB, deployment("web"), changes=(change,)).missing == ()
 
 
 def test_a_pod_stands_for_the_workload_that_made_it() -> None:
