@@ -206,7 +206,7 @@ def _conditions(replica_set: Object, outcome: _Outcome) -> list[dict[str, Any]]:
     others = [c for c in (replica_set.get("status") or {}).get("conditions") or () if c["type"] != "ReplicaFailure"]
     if outcome.error is None:
         return others
-    if current is not None and (current["reason"], current["message"]) == (outcome.reason, outcome.error.message):
+    if current is not None:  # as it was said first: a new text at each try would be a change that asks for another try
         return [*others, dict(current)]
     failure = {
         "type": "ReplicaFailure",

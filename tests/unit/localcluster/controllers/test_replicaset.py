@@ -109,11 +109,13 @@ async def test_a_relabelled_pod_is_released_and_replaced(cluster: Any) -> None:
 
 async def test_a_refusal_is_an_event_and_a_condition_and_tried_again(cluster: Any, monkeypatch: Any) -> None:
     create, refuse = cluster.api.create, [True]
+    tries: list[str] = []
     message = 'pods "rs-" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2'
 
     def refusing(resource: str, obj: Mapping[str, Any], *, manager: str) -> Object:
         if resource == "pods" and refuse[0]:
-            raise ApiError(403, "Forbidden", message)
+            tries.append(message if not tries else f"{message} again {len(tries)}")
+            raise ApiError(403, "Forbidden", tries[-1])
         made: Object = create(resource, obj, manager=manager)
         return made
 
@@ -126,7 +128,9 @@ async def test_a_refusal_is_an_event_and_a_condition_and_tried_again(cluster: An
         create("replicasets.apps", replica_set(1), manager="test")
         found = await cluster.expect(failure)
         assert (found["status"], found["reason"], found["message"]) == ("True", "FailedCreate", message)
-        assert cluster.messages("FailedCreate") == [f"Error creating: {message}"]
+        assert f"Error creating: {message}" in cluster.messages("FailedCreate")
+        await cluster.quiet()
+        assert len(tries) < 4  # a text that differs each time sets no hot loop going
         refuse[0] = False
         await cluster.expect(cluster.pods)
         await cluster.expect(lambda: failure() is None)
