@@ -15,6 +15,7 @@ from aegis.kube.patch import PatchError
 _PATCH, _RETAIN = "$patch", "$retainKeys"
 _ORDER, _DELETE = "$setElementOrder/", "$deleteFromPrimitiveList/"
 _SCALARS = ListRule()
+_Identity = Callable[[Any], Any]
 
 
 def strategic_patch(kind: str, target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def strategic_patch(kind: str, target: Mapping[str, Any], patch: Mapping[str, An
 def _merge_map(kind: str, path: Path, target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     directive = patch.get(_PATCH)
     if directive == "replace":
-        return _plain({k: v for k, v in patch.items() if k != _PATCH})
+        return {k: _plain(v) for k, v in patch.items() if k != _PATCH and v is not None}
     if directive == "delete":
         return {}
     if directive not in {None, "merge"}:
@@ -44,7 +45,7 @@ def _merge_map(kind: str, path: Path, target: Mapping[str, Any], patch: Mapping[
     for name, order in patch.items():
         if name.startswith(_ORDER):
             field = name.removeprefix(_ORDER)
-            _set_order(merged, field, order, _rule_for_order(kind, (*path, field)), target.get(field))
+            _set_order(merged, field, (order, target.get(field)), _rule_for_order(kind, (*path, field)))
     return merged
 
 
@@ -98,7 +99,7 @@ def _merge_list(kind: str, path: Path, rule: ListRule, lists: tuple[list[Any], l
 def _special_items(
     current: Sequence[Mapping[str, Any]], patch: Sequence[Any], key: str
 ) -> tuple[list[Any], list[Mapping[str, Any]], bool]:
-    """What deletions leave of the list, the items that are no directives, and whether they replace everything."""
+    # What deletions leave of the list, the items that are no directives, and whether they replace everything.
     kept, items, replaced = list(current), [], False
     for item in patch:
         if not isinstance(item, Mapping):
@@ -141,7 +142,8 @@ def _rule_for_order(kind: str, path: Path) -> ListRule:
     return list_rule(kind, path) or _SCALARS
 
 
-def _set_order(merged: dict[str, Any], field: str, order: Any, rule: ListRule, before: Any) -> None:
+def _set_order(merged: dict[str, Any], field: str, orders: tuple[Any, Any], rule: ListRule) -> None:
+    order, before = orders
     if not isinstance(order, list):
         raise PatchError(f"{_ORDER}{field} must be a list")
     if isinstance(merged.get(field), list):
@@ -157,9 +159,7 @@ def _by_key(key: str) -> Callable[[Any], Any]:
     return lambda item: item.get(key) if isinstance(item, Mapping) else None
 
 
-def _ordered(
-    merged: list[Any], order: Sequence[Any], before: Sequence[Any], identity: Callable[[Any], Any]
-) -> list[Any]:
+def _ordered(merged: list[Any], order: Sequence[Any], before: Sequence[Any], identity: _Identity) -> list[Any]:
     """The items that `order` names in its order, the others among them where the list had them before."""
     wanted = [identity(i) for i in order]
     server = [identity(i) for i in before]

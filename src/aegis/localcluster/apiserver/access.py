@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from aegis.localcluster.apiserver.store import Store
@@ -72,7 +73,7 @@ class AccessControl:
             role = self._store.get(f"clusterroles.{_GROUP}", (None, str(reference.get("name"))))
         else:
             role = self._store.get(f"roles.{_GROUP}", (namespace, str(reference.get("name"))))
-        return (role or {}).get("rules") or ()
+        return (role.get("rules") or ()) if role is not None else ()
 
     def covers(self, user: User, namespace: str | None, wanted: Iterable[Rule]) -> bool:
         """Whether a user holds at least all that these rules would grant (so that no role escalates)."""
@@ -128,7 +129,6 @@ def _actions(rule: Rule) -> Iterator[Action]:
     for verb in rule.get("verbs") or ():
         for path in rule.get("nonResourceURLs") or ():
             yield Action(verb=verb, path=path)
-        for group in rule.get("apiGroups") or ():
-            for resource in rule.get("resources") or ():
-                for name in rule.get("resourceNames") or (None,):
-                    yield Action(verb=verb, group=group, resource=resource, name=name)
+        names = rule.get("resourceNames") or (None,)
+        for group, resource, name in product(rule.get("apiGroups") or (), rule.get("resources") or (), names):
+            yield Action(verb=verb, group=group, resource=resource, name=name)

@@ -88,7 +88,7 @@ class Applier:
 
 
 def _check_declared(resource: Resource, config: Object, options: WriteOptions) -> None:
-    """Refuse a field that the type does not have: it cannot be anybody's."""
+    # A field that the type does not have cannot be anybody's.
     unknown = undeclared(resource, config)
     if not unknown:
         return

@@ -94,6 +94,7 @@ class Authenticator:
         """A token for a service account, which ends with the account or with the pod it is bound to."""
         metadata = account["metadata"]
         issued, name = int(time.time()), metadata["name"]
+        ends = issued + seconds
         bound: dict[str, Any] = {
             "namespace": metadata["namespace"],
             "serviceaccount": {"name": name, "uid": metadata["uid"]},
@@ -102,7 +103,7 @@ class Authenticator:
             bound["pod"] = {"name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
         claims = {
             "aud": list(audiences) or [ISSUER],
-            "exp": issued + seconds,
+            "exp": ends,
             "iat": issued,
             "nbf": issued,
             "iss": ISSUER,
@@ -111,7 +112,7 @@ class Authenticator:
             _CLAIMS: bound,
         }
         signed = f"{_encoded(_HEADER)}.{_encoded(claims)}"
-        return Issued(token=f"{signed}.{_base64(self._signature(signed))}", expires_at=claims["exp"])
+        return Issued(token=f"{signed}.{_base64(self._signature(signed))}", expires_at=ends)
 
     def _signature(self, signed: str) -> bytes:
         return hmac.digest(self._key, signed.encode(), hashlib.sha256)
@@ -146,7 +147,7 @@ class Authenticator:
 
 
 def _of_certificate(certificate: Mapping[str, Any]) -> User:
-    """The user of a verified client certificate: its common name, and its organisations as groups."""
+    # The common name of a verified certificate is the user, its organisations are the groups.
     names = [pair for part in certificate.get("subject") or () for pair in part]
     common = next((value for kind, value in names if kind == "commonName"), None)
     if not common:

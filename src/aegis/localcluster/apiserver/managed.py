@@ -17,7 +17,7 @@ _UNTRACKED_METADATA = frozenset({
     "f:name", "f:namespace", "f:creationTimestamp", "f:selfLink", "f:uid", "f:generation", "f:managedFields",
     "f:resourceVersion", "f:deletionTimestamp", "f:deletionGracePeriodSeconds", ".",
 })  # fmt: skip
-_ROOTS = {"metadata": {}, "spec": {}, "status": {}}
+_ROOTS: Object = {"metadata": {}, "spec": {}, "status": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,12 +164,13 @@ def _annotation_faults(metadata: Mapping[str, Any]) -> list[Cause]:
 
 
 def _owner_faults(metadata: Mapping[str, Any]) -> list[Cause]:
-    faults: list[Cause] = []
     owners = metadata.get("ownerReferences") or ()
-    for index, owner in enumerate(owners):
-        for name in ("apiVersion", "kind", "name", "uid"):
-            if not owner.get(name):
-                faults.append(required(f"metadata.ownerReferences[{index}].{name}"))
+    faults = [
+        required(f"metadata.ownerReferences[{index}].{name}")
+        for index, owner in enumerate(owners)
+        for name in ("apiVersion", "kind", "name", "uid")
+        if not owner.get(name)
+    ]
     controllers = [o for o in owners if o.get("controller")]
     if len(controllers) > 1:
         detail = "Only one reference can have Controller set to true"

@@ -167,7 +167,7 @@ def undeclared(resource: Resource, given: Mapping[str, Any]) -> list[str]:
 
 
 def _decoded(resource: Resource, obj: Object, options: WriteOptions) -> None:
-    """Bring an object into its type: nulls and unknown fields fall away, or the write is refused."""
+    # Nulls and unknown fields fall away, or the write is refused.
     if resource.custom:
         unknown = prepare(resource.custom, obj)
     elif options.trusted:

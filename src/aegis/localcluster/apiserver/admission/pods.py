@@ -48,7 +48,7 @@ class PodDefaults:
             why = f'error looking up service account {request.namespace}/{name}: serviceaccount "{name}" not found'
             raise Forbidden(request.resource, request.name, why)
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-        secrets = (account or {}).get("imagePullSecrets")
+        secrets = account.get("imagePullSecrets") if account is not None else None
         if secrets and not spec.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(s) for s in secrets]
         if account is not None and _automounts(spec, account):

@@ -41,7 +41,7 @@ class Listener:
         self._pages = pages.Pages(core)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request; whatever refuses it becomes a Status."""
+        # Whatever refuses a request becomes a Status.
         try:
             return await self._answer(request)
         except ApiError as error:

@@ -25,7 +25,12 @@ def create(core: Core, call: Call) -> Reply:
 
 
 def update(core: Core, call: Call) -> Reply:
-    """PUT of an object or of its status."""
+    """PUT of an object or of its status.
+
+    Raises:
+        BadRequest: the body is no object, or has no name.
+        NotFound: there is no such object.
+    """
     given = _given(call)
     if not (given.get("metadata") or {}).get("name"):
         raise BadRequest("name must be provided")
@@ -35,7 +40,13 @@ def update(core: Core, call: Call) -> Reply:
 
 
 def patch(core: Core, call: Call) -> Reply:
-    """PATCH of any of the four types."""
+    """PATCH of any of the four types.
+
+    Raises:
+        BadRequest: the patch is empty.
+        NotFound: there is no such object.
+        UnsupportedType: the resource does not take patches of this type.
+    """
     if call.content_type == patching.APPLY:
         return _apply(core, call)
     accepted = patching_types(call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from aegis.localcluster.api import EventType
@@ -52,7 +52,7 @@ class Watch:
         if self._subscription is not None:
             self._store.unsubscribe(self._subscription)
 
-    async def lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes]:
         """Each event as a line."""
         if self._error is not None or self._subscription is None:
             yield _line("ERROR", (self._error or Expired("the watch is closed")).to_status())
@@ -70,18 +70,17 @@ class Watch:
     async def _live(self, subscription: Subscription) -> AsyncIterator[bytes]:
         end = time.monotonic() + self._seconds
         bookmark = time.monotonic() + _BOOKMARK_SECONDS
-        while (now := time.monotonic()) < end:
-            try:
-                async with asyncio.timeout(min(end, bookmark) - now):
-                    change = await subscription.next()
-            except TimeoutError:
-                if time.monotonic() >= bookmark:
-                    bookmark += _BOOKMARK_SECONDS
-                    if self._bookmarks:
-                        yield self._bookmark({})
-                continue
-            self._revision = change.revision
-            if line := self._translated(change):
+        while time.monotonic() < end:
+            change = await _next(subscription, min(end, bookmark))
+            if change is not None:
+                self._revision = change.revision
+                line = self._translated(change)
+            elif time.monotonic() >= bookmark:
+                bookmark += _BOOKMARK_SECONDS
+                line = self._bookmark({}) if self._bookmarks else None
+            else:
+                line = None
+            if line is not None:
                 yield line
 
     def _translated(self, change: Change) -> bytes | None:
@@ -117,6 +116,14 @@ class Watch:
     def _matching(self) -> list[Stored]:
         objects = self._store.objects(self._call.resource.stored_as, self._selection.namespace)
         return [o for o in objects if self._selection.matches(o)]
+
+
+async def _next(subscription: Subscription, deadline: float) -> Change | None:
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return await subscription.next()
+    except TimeoutError:
+        return None
 
 
 def _wants_initial(call: Call, since: int) -> bool:

@@ -31,7 +31,7 @@ def decode_object(raw: bytes) -> dict[str, Any]:
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    """runtime.Unknown: typeMeta 1 (apiVersion 1, kind 2), raw 2."""
+    # runtime.Unknown: typeMeta 1 (apiVersion 1, kind 2), raw 2
     parts = {number: value for number, _, value in read(raw)}
     meta = {number: _text(value) for number, _, value in read(_bytes(parts.get(1, b"")))}
     api_version, kind = meta.get(1, ""), meta.get(2, "")

@@ -54,7 +54,7 @@ def _type_fault(schema: Schema, value: Any, path: str) -> Cause | None:
         return None
     else:
         whole = wanted == "integer" and isinstance(value, float) and value.is_integer()
-        fits = isinstance(value, _TYPES[wanted]) and not (isinstance(value, bool) and wanted != "boolean") or whole
+        fits = whole or (isinstance(value, _TYPES[wanted]) and isinstance(value, bool) == (wanted == "boolean"))
     if fits:
         return None
     detail = f'{path} in body must be of type {wanted}: "{_kind(value)}"'

@@ -71,21 +71,22 @@ def _counterpart(item: Any, old: Any, keys: tuple[str, ...]) -> Any:
 
 
 def _broken(rule: Mapping[str, Any], value: Any, old: Any) -> str | None:
-    import celpy
+    import celpy.adapter
+    import celpy.evaluation
 
-    bound = {"self": celpy.json_to_cel(value)}
+    bound = {"self": celpy.adapter.json_to_cel(value)}
     if old is not None:
-        bound["oldSelf"] = celpy.json_to_cel(old)
+        bound["oldSelf"] = celpy.adapter.json_to_cel(old)
     try:
         holds = _program(rule["rule"]).evaluate(bound)
-    except celpy.CELEvalError as error:
+    except celpy.evaluation.CELEvalError as error:
         return f"rule evaluation error: {rule['rule']}: {_reason(error)}"
     if holds:
         return None
     if expression := rule.get("messageExpression"):
         try:
             return str(_program(expression).evaluate(bound))
-        except celpy.CELEvalError:
+        except celpy.evaluation.CELEvalError:
             pass
     return str(rule.get("message") or f"failed rule: {rule['rule']}")
 
@@ -105,12 +106,13 @@ def _kind(value: Any) -> str:
 @lru_cache(maxsize=512)
 def _compiled(rule: str) -> Any:
     import celpy
+    import celpy.celparser
 
     if len(rule) > _LONGEST:
         raise RuleError("the rule is too long")
     try:
         return celpy.Environment().compile(rule)
-    except celpy.CELParseError as error:
+    except celpy.celparser.CELParseError as error:
         raise RuleError(f"the rule does not parse: {str(error).splitlines()[0]}") from None
 
 

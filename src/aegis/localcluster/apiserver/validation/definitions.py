@@ -118,13 +118,18 @@ def _expressions(schema: Object, field: str) -> Iterator[Cause]:
     for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
         here = f"{field}.x-kubernetes-validations[{index}]"
         for name in ("rule", "messageExpression"):
-            try:
-                if rule.get(name):
-                    check_rule(rule[name])
-            except RuleError as error:
-                yield invalid_value(f"{here}.{name}", rule[name], str(error))
+            if rule.get(name) and (fault := _rule_fault(rule[name])):
+                yield invalid_value(f"{here}.{name}", rule[name], fault)
         if not rule.get("rule"):
             yield required(f"{here}.rule")
+
+
+def _rule_fault(rule: str) -> str | None:
+    try:
+        check_rule(rule)
+    except RuleError as error:
+        return str(error)
+    return None
 
 
 def _children(schema: Object) -> Iterator[tuple[str, Object]]:

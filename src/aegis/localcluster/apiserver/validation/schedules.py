@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_MONTHS = {m: n for n, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
-_DAYS = {d: n for n, d in enumerate("sun mon tue wed thu fri sat".split())}
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = {m: n for n, m in enumerate(_MONTH_NAMES, start=1)}
+_DAYS = {d: n for n, d in enumerate(_DAY_NAMES)}
 _NAMES = (None, None, None, _MONTHS, _DAYS)
 _MACROS = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
 _PART = re.compile(r"(\*|\?|\w+(?:-\w+)?)(?:/(\d+))?")
