@@ -17,6 +17,7 @@ import aiohttp
 import yaml
 
 Json = Any
+Query = Mapping[str, str | int]
 Expected = int | Literal["success", "any"]
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ class Client:
         content_type: str = "application/json",
         expect: Expected = "success",
         headers: Mapping[str, str] | None = None,
-        **query: str | int,
+        query: Query | None = None,
     ) -> Json:
         """Send a request and return its JSON, or its text."""
         sent = {**self._headers, **(headers or {})}
@@ -94,7 +95,7 @@ class Client:
         if body is not None:
             sent["Content-Type"] = content_type
             data = body if isinstance(body, (bytes, str)) else json.dumps(body)
-        params = {k: str(v) for k, v in query.items()}
+        params = {k: str(v) for k, v in (query or {}).items()}
         async with self._session.request(method, self._url + path, data=data, params=params, headers=sent) as answer:
             text = await answer.text()
             if expect == "success":
@@ -105,21 +106,21 @@ class Client:
             return json.loads(text) if is_json else text
 
     async def get(self, path: str, *, expect: Expected = "success", **query: str | int) -> Json:
-        return await self.call("GET", path, expect=expect, **query)
+        return await self.call("GET", path, expect=expect, query=query)
 
     async def post(self, path: str, body: Json, *, expect: Expected = "success", **query: str | int) -> Json:
-        return await self.call("POST", path, body, expect=expect, **query)
+        return await self.call("POST", path, body, expect=expect, query=query)
 
     async def put(self, path: str, body: Json, *, expect: Expected = "success", **query: str | int) -> Json:
-        return await self.call("PUT", path, body, expect=expect, **query)
+        return await self.call("PUT", path, body, expect=expect, query=query)
 
     async def delete(self, path: str, body: Json = None, *, expect: Expected = "success", **query: str | int) -> Json:
-        return await self.call("DELETE", path, body, expect=expect, **query)
+        return await self.call("DELETE", path, body, expect=expect, query=query)
 
     async def patch(
         self, kind: str, path: str, body: Json, *, expect: Expected = "success", **query: str | int
     ) -> Json:
-        return await self.call("PATCH", path, body, content_type=kind, expect=expect, **query)
+        return await self.call("PATCH", path, body, content_type=kind, expect=expect, query=query)
 
     async def merge(self, path: str, body: Json, *, expect: Expected = "success", **query: str | int) -> Json:
         return await self.patch(MERGE, path, body, expect=expect, **query)
