@@ -36,6 +36,7 @@ class Rules:
         at_most: then a trial that decided nothing ends.
         give_up: R, healthy so long, will not fail: `max(600, 3 x the time between crashes in production)`.
         symptom_deadline: by then R must show a symptom that is no crash.
+        believed_after: a symptom that C shows in every pod is believed only then; before, it may still be starting.
         rollout_deadline: by then C must be available.
         stable_for: C must be ready without a break so long, at the end.
         transitions: so many changes of readiness of one pod are flapping.
@@ -49,6 +50,7 @@ class Rules:
     at_most: float = 1800.0
     give_up: float = 600.0
     symptom_deadline: float = 300.0
+    believed_after: float = 180.0
     rollout_deadline: float = 600.0
     stable_for: float = 120.0
     transitions: int = 3
@@ -105,6 +107,11 @@ class Pair:
     def watched(self) -> float:
         """For how long C has been watched since it was first available."""
         return 0.0 if self.c.available_at is None else max(0.0, self.elapsed - self.c.available_at)
+
+    @property
+    def ran(self) -> float:
+        """For how long R has run since it was first available."""
+        return 0.0 if self.r.available_at is None else max(0.0, self.elapsed - self.r.available_at)
 
 
 def stable_for(*, probe_horizon: float = 0.0, min_ready_seconds: float = 0.0) -> float:
@@ -185,10 +192,12 @@ def _without_crashes(gate: GateResult, pair: Pair, rules: Rules) -> GateResult |
     foreign = pair.r.crashes - pair.r.matching
     if foreign >= rules.crashes_needed and not pair.r.matching:
         return _open(gate, "the broken workload fails in the shadow, but not as it fails in production")
+    if not pair.r.crashes and pair.r.available_at is None and pair.elapsed >= rules.rollout_deadline + rules.give_up:
+        return _open(gate, "the broken workload neither ran nor crashed in the shadow")
     if pair.r.infrastructure and pair.elapsed >= rules.rollout_deadline:
         return _open(gate, "; ".join(pair.r.infrastructure))
-    if not pair.r.crashes and pair.elapsed >= rules.give_up:
-        return _open(gate, f"the broken workload ran for {pair.elapsed:.0f} s in the shadow without failing")
+    if not pair.r.crashes and pair.ran >= rules.give_up:
+        return _open(gate, f"the broken workload ran for {pair.ran:.0f} s in the shadow without failing")
     if pair.elapsed >= rules.at_most + (pair.c.available_at or 0.0):
         return _open(gate, f"{pair.r.matching} of {rules.crashes_needed} crashes in the longest time allowed")
     return None
@@ -210,7 +219,7 @@ def _symptoms(pair: Pair, rules: Rules) -> GateResult | None:
     red = 0 < pair.r.trials == pair.r.symptomatic
     if red and not pair.c.symptomatic and pair.c.stable_for >= rules.stable_for:
         return gate if chance <= rules.alpha else _open(gate, "too few pods to tell the arms apart")
-    if red and 0 < pair.c.trials == pair.c.symptomatic and pair.elapsed >= rules.at_least:
+    if red and 0 < pair.c.trials == pair.c.symptomatic and pair.elapsed >= rules.believed_after:
         return replace(gate, outcome=Outcome.FAILED, reason="the fixed workload fails in the same way")
     if not red and pair.elapsed >= rules.symptom_deadline:
         return _open(gate, "the failure did not show in every pod of the broken workload in the shadow")

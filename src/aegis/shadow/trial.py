@@ -29,6 +29,11 @@ __all__ = ["Stage", "StagedGate", "Trial", "TrialRequest", "TrialResult", "rules
 
 _LONGEST = 600.0 + 1800.0 + 600.0
 _PULL = 300.0
+_PATIENCE = 20.0
+"""Real seconds that a loaded machine may take to start an arm's pods."""
+
+_SLOW = frozenset({Manner.NOT_READY, Manner.NO_ENDPOINTS, Manner.ADMISSION})
+"""How a workload that is only starting looks too."""
 
 
 async def run_trial(request: TrialRequest, tools: TrialTools) -> TrialResult:
@@ -81,23 +86,34 @@ async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
             places=places,
             production=production,
             plan=prepared,
-            rules=rules_for(production, request),
+            rules=rules_for(production, request, tools.cluster.time_scale),
             pair=Pair(elapsed=0.0, r=judge.Tally(trials=0), c=judge.Tally(trials=0)),
         )
         return await Course(trial).to_the_end()
 
 
-def rules_for(production: Production, request: TrialRequest) -> Rules:
-    """The thresholds for this workload."""
+def rules_for(production: Production, request: TrialRequest, time_scale: float = 1.0) -> Rules:
+    """The thresholds for this workload.
+
+    Args:
+        production: as it was surveyed.
+        request: what is tried.
+        time_scale: of the cluster. It divides delays, but programs start no faster: where it is not 1, what waits for a
+            start waits a while of real time too.
+    """
     tried = [obj for ref in production.found.subjects if (obj := production.known.get(ref)) is not None]
-    signature = production.signature
+    manner = production.signature.manner if production.signature else Manner.CRASH
+    patience = _PATIENCE * time_scale if time_scale > 1 else 0.0
+    budget = max(map(startup_budget, tried), default=0.0)
+    deadline = max(judge.rollout_deadline(startup_budget=budget, pull=_PULL), patience)
+    standard = Rules()
     return Rules(
-        crash=signature is None or signature.manner is Manner.CRASH,
+        crash=manner is Manner.CRASH,
         required=request.reproduce,
         give_up=judge.give_up_after(production.between_crashes),
-        rollout_deadline=judge.rollout_deadline(
-            startup_budget=max(map(startup_budget, tried), default=0.0), pull=_PULL
-        ),
+        symptom_deadline=max(standard.symptom_deadline, patience),
+        believed_after=deadline if manner in _SLOW else max(standard.believed_after, patience),
+        rollout_deadline=deadline,
         stable_for=judge.stable_for(
             probe_horizon=max(map(probe_horizon, tried), default=0.0),
             min_ready_seconds=max(map(min_ready_seconds, tried), default=0.0),

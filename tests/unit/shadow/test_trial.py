@@ -247,3 +247,19 @@ def test_the_rules_follow_the_workload_and_the_symptom() -> None:
     )
     rules = rules_for(seen, request())
     assert (rules.crash, rules.stable_for, rules.rollout_deadline, rules.give_up) == (False, 360, 1200, 1500)
+
+
+def test_a_scaled_cluster_is_given_real_time_to_start_and_nothing_else() -> None:
+    seen = Production(
+        known={TARGET: deployment()},
+        found=Closure(target=TARGET, subjects=(TARGET,)),
+        pods=(),
+        limit_ranges=(),
+        signature=Signature(manner=Manner.NO_ENDPOINTS),
+        between_crashes=None,
+    )
+    real, scaled = rules_for(seen, request()), rules_for(seen, request(), 60.0)
+    assert (real.rollout_deadline, real.symptom_deadline, real.believed_after) == (600, 300, 600)
+    assert (scaled.rollout_deadline, scaled.symptom_deadline, scaled.believed_after) == (1200, 1200, 1200)
+    for field in ("crashes_needed", "at_least", "at_most", "give_up", "stable_for", "transitions", "alpha"):
+        assert getattr(real, field) == getattr(scaled, field)
