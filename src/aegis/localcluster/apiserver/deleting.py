@@ -9,13 +9,14 @@ from typing import Any
 
 from aegis.localcluster.api import Propagation
 from aegis.localcluster.apiserver.objects import Object, copied, now, timestamp
-from aegis.localcluster.apiserver.refusals import Conflict, NotFound
+from aegis.localcluster.apiserver.refusals import Conflict, Forbidden, NotFound
 from aegis.localcluster.apiserver.registry import Place, Resource
 from aegis.localcluster.apiserver.store import Store, Stored
 from aegis.localcluster.apiserver.writing import may_vanish
 
 _FINISHED = frozenset({"Succeeded", "Failed"})
 _GRACE_SECONDS = 30
+_PROTECTED = frozenset({"default", "kube-system", "kube-public"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +49,15 @@ class Deleter:
 
         Raises:
             NotFound: there is no such object.
+            Forbidden: the cluster cannot be without this namespace.
             Conflict: a precondition does not hold.
         """
         resource, key = place.resource, place.key
         old = self._store.get(resource.stored_as, key)
         if old is None:
             raise NotFound(resource, place.name)
+        if old["metadata"]["name"] in _PROTECTED and resource.full_name == "namespaces":
+            raise Forbidden(resource, place.name, "this namespace may not be deleted")
         _check(resource, old, options)
         new = _marked(resource, old, options)
         gone = may_vanish(resource, new)

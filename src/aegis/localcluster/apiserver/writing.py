@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aegis.localcluster.apiserver import admission, managed
+from aegis.localcluster.apiserver.access import User
 from aegis.localcluster.apiserver.defaults import apply_defaults
 from aegis.localcluster.apiserver.objects import (
     SYSTEM_METADATA,
@@ -57,6 +58,7 @@ class WriteOptions:
         subresource: `status`, `scale` and so on; empty for the object itself.
         trusted: a part of the cluster itself writes; it may set what a client may not.
         managed: the managedFields to store, where server-side apply has worked them out.
+        user: who writes; None for a part of the cluster itself.
         warnings: collects what the client is to be told.
     """
 
@@ -66,6 +68,7 @@ class WriteOptions:
     subresource: str = ""
     trusted: bool = False
     managed: list[Object] | None = None
+    user: User | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -97,7 +100,13 @@ class Writer:
         if not resource.custom:
             apply_defaults(resource.kind, obj)
         request = admission.Request(
-            resource=resource, operation="CREATE", new=obj, old=None, dry_run=options.dry_run, warnings=options.warnings
+            resource=resource,
+            operation="CREATE",
+            new=obj,
+            old=None,
+            dry_run=options.dry_run,
+            user=options.user,
+            warnings=options.warnings,
         )
         self._gate.mutate(request)
         faults = metadata_faults(resource.kind, metadata) + validate(resource, obj, None)
@@ -139,6 +148,7 @@ class Writer:
             old=old,
             dry_run=options.dry_run,
             subresource=options.subresource,
+            user=options.user,
             warnings=options.warnings,
         )
         self._gate.mutate(request)

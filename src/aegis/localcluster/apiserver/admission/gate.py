@@ -9,6 +9,7 @@ from aegis.localcluster.apiserver.admission.limits import LimitRanges
 from aegis.localcluster.apiserver.admission.pods import PodDefaults
 from aegis.localcluster.apiserver.admission.quotas import Quotas
 from aegis.localcluster.apiserver.admission.request import Request, Step
+from aegis.localcluster.apiserver.admission.roles import RoleEscalation
 from aegis.localcluster.apiserver.admission.services import ServiceAddresses
 from aegis.localcluster.apiserver.refusals import Forbidden
 from aegis.localcluster.apiserver.registry import Resource
@@ -21,7 +22,13 @@ class Gate:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._steps: tuple[Step, ...] = (PodDefaults(store), LimitRanges(store), ServiceAddresses(store), Quotas(store))
+        self._steps: tuple[Step, ...] = (
+            PodDefaults(store),
+            LimitRanges(store),
+            ServiceAddresses(store),
+            RoleEscalation(store),
+            Quotas(store),
+        )
 
     def namespace(self, resource: Resource, namespace: str | None) -> None:
         """Refuse a new object in a namespace that is not there, or is going.

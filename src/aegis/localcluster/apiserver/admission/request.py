@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from aegis.localcluster.apiserver.access import User
 from aegis.localcluster.apiserver.registry import Resource
 
 
@@ -14,6 +15,7 @@ class Request:
     """One write, as admission sees it; `new` may be changed by the first half of the chain.
 
     Attributes:
+        user: who writes; None for a part of the cluster itself.
         warnings: collects what the client is to be told.
     """
 
@@ -23,6 +25,7 @@ class Request:
     old: Mapping[str, Any] | None
     dry_run: bool = False
     subresource: str = ""
+    user: User | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -79,7 +79,7 @@ class Listener:
         resource = self._core.registry.find(path.group, path.version, path.plural)
         if resource is None:
             raise NoSuchPath
-        if path.subresource and path.subresource not in resource.subresources:
+        if path.subresource and path.subresource.partition("/")[0] not in resource.subresources:
             raise NoSuchPath
         raw = await request.read() if request.can_read_body else b""
         call = to_call(request, user, (resource, path), raw)

@@ -109,6 +109,7 @@ class Call:
             dry_run=self.dry_run() or dry_run,
             field_validation=_VALIDATIONS[validation],
             subresource=self.subresource,
+            user=self.user,
             warnings=self.warnings,
         )
 

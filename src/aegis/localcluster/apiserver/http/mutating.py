@@ -12,13 +12,21 @@ from aegis.localcluster.apiserver.http.call import Call, Reply, reply, success
 from aegis.localcluster.apiserver.http.rendering import list_kind, render
 from aegis.localcluster.apiserver.http.selecting import selection
 from aegis.localcluster.apiserver.presenting import as_stored
-from aegis.localcluster.apiserver.refusals import BadRequest, NotFound
+from aegis.localcluster.apiserver.refusals import BadRequest, Invalid, NotFound, Unimplemented, invalid_value
 from aegis.localcluster.apiserver.store import encode
 from aegis.localcluster.apiserver.writing import WriteOptions
 
+_WEBHOOKS = "admissionregistration.k8s.io"
+
 
 def create(core: Core, call: Call) -> Reply:
-    """POST to a collection."""
+    """POST to a collection.
+
+    Raises:
+        Unimplemented: objects of this kind would have no effect that they promise.
+    """
+    if call.resource.group == _WEBHOOKS:
+        raise Unimplemented("admission webhooks: they would never be called")
     given = _given(call)
     created = core.writer.create(call.resource, call.namespace, given, call.write_options())
     return render(call, created, 201)
@@ -30,12 +38,16 @@ def update(core: Core, call: Call) -> Reply:
     Raises:
         BadRequest: the body is no object, or has no name.
         NotFound: there is no such object.
+        Invalid: a custom object comes without its resourceVersion.
     """
     given = _given(call)
     if not (given.get("metadata") or {}).get("name"):
         raise BadRequest("name must be provided")
     if core.store.get(call.resource.stored_as, call.place.key) is None:
         raise NotFound(call.resource, call.place.name)
+    if call.resource.custom and not (given.get("metadata") or {}).get("resourceVersion"):
+        fault = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+        raise Invalid(call.resource, call.place.name, [fault])
     return render(call, core.writer.update(call.place, given, call.write_options()))
 
 
