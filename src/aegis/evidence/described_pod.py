@@ -51,7 +51,7 @@ def described_pod(outline: Line, conditions: list[JsonObject]) -> JsonObject:
 def _container(line: Line) -> JsonObject:
     made: JsonObject = {"name": line.text.rstrip(":"), "image": line.text_of("Image")}
     for section, field in (("Command", "command"), ("Args", "args")):
-        if words := [child.text for child in line.child(section).children]:
+        if words := _words(line.child(section)):
             made[field] = words
     ports = re.findall(r"(\d+)/([A-Z]+)", line.text_of("Port", "Ports"))
     if ports:
@@ -65,6 +65,20 @@ def _container(line: Line) -> JsonObject:
     sources = (_FROM_ALL.match(child.text) for child in line.child("Environment Variables from").children)
     made["envFrom"] = [_source(match) for match in sources if match]
     return made
+
+
+def _words(section: Line) -> list[str]:
+    """A command line; what follows `-c` is one script, whatever its lines look like."""
+    lines = [text for child in section.children for text in _flat(child, 0)]
+    if "-c" in lines[:3]:
+        at = lines.index("-c") + 1
+        return [*lines[:at], *(["\n".join(lines[at:])] if lines[at:] else [])]
+    return [child.text for child in section.children]
+
+
+def _flat(line: Line, depth: int) -> list[str]:
+    """A line and all below it, indented as it was."""
+    return ["  " * depth + line.text, *(text for child in line.children for text in _flat(child, depth + 1))]
 
 
 def _variable(text: str) -> JsonObject | None:

@@ -91,17 +91,15 @@ def _runs(pod: Json) -> Iterator[LogChoice]:
     metadata = _mapping(pod.get("metadata"))
     for status in container_statuses(pod):
         state, last = _mapping(status.get("state")), _mapping(status.get("lastState"))
-        for previous, began in (
-            (True, last.get("terminated")),
-            (False, state.get("running") or state.get("terminated")),
-        ):
-            if began or (not previous and last.get("terminated")):
-                yield LogChoice(
-                    namespace=str(metadata.get("namespace") or ""),
-                    pod=str(metadata.get("name") or ""),
-                    container=str(status.get("name") or ""),
-                    previous=previous,
-                )
+        died = "terminated" in last
+        runs = ([True] if died else []) + ([False] if died or "running" in state or "terminated" in state else [])
+        for previous in runs:
+            yield LogChoice(
+                namespace=str(metadata.get("namespace") or ""),
+                pod=str(metadata.get("name") or ""),
+                container=str(status.get("name") or ""),
+                previous=previous,
+            )
 
 
 def _owned_by(objects: Sequence[Json], target: ObjectRef | None) -> Callable[[Json], bool]:
