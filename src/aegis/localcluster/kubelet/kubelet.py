@@ -107,7 +107,7 @@ class Kubelet:
                     tasks.create_task(self._watch(tasks), name="kubelet watches")
                     tasks.create_task(self._keep_alive(), name="kubelet keeps its nodes alive")
                     tasks.create_task(self._keep_network(), name="kubelet keeps the network")
-                    tasks.create_task(self._runtime.lost(), name="kubelet minds the zygote")
+                    tasks.create_task(self._runtime.sandboxes.lost(), name="kubelet minds the zygote")
                     self.started.set()
         finally:
             await self._runtime.stop()

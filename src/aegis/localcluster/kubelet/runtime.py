@@ -59,15 +59,6 @@ class Runtime:
     sandboxes: Zygote
     node: Sandbox
 
-    async def lost(self) -> None:
-        """Raise when the zygote ended by itself.
-
-        Raises:
-            SandboxError: it did.
-        """
-        await self.sandboxes.lost()
-        raise SandboxError("the process that holds all pods has ended")
-
     async def stop(self) -> None:
         """End everything that runs."""
         self.node.close()

@@ -14,6 +14,8 @@ NET_UNREACHABLE, HOST_UNREACHABLE, PORT_UNREACHABLE = 0, 1, 3
 
 _ETHERNET = 14
 _SOURCE, _DESTINATION, _ADDRESSES_END = _ETHERNET + 12, _ETHERNET + 16, _ETHERNET + 20
+_VERSION_AND_LENGTH = (0x45, 0x4F)
+_LEAST = {TCP: 20, UDP: 8, ICMP: 8}
 _FRAGMENT_BITS = 0x3FFF
 _ICMP_ECHO = (0, 8)
 _TCP_CHECKSUM, _UDP_CHECKSUM = 16, 6
@@ -38,13 +40,12 @@ class Tuple:
 
 def read_tuple(frame: bytes) -> Tuple | None:
     """The flow that a frame belongs to; None for what the switch does not carry (fragments, other protocols)."""
-    if len(frame) < _ADDRESSES_END + 8 or frame[_ETHERNET] >> 4 != 4:  # noqa: PLR2004 - IP version 4
+    if len(frame) < _ADDRESSES_END or not _VERSION_AND_LENGTH[0] <= frame[_ETHERNET] <= _VERSION_AND_LENGTH[1]:
         return None
-    start = _payload(frame)
+    start, protocol = _payload(frame), frame[_ETHERNET + 9]
     (fragment,) = struct.unpack_from("!H", frame, _ETHERNET + 6)
-    if len(frame) < start + 8 or fragment & _FRAGMENT_BITS:
+    if len(frame) < start + _LEAST.get(protocol, 0) or fragment & _FRAGMENT_BITS:
         return None
-    protocol = frame[_ETHERNET + 9]
     source, destination = frame[_SOURCE:_DESTINATION], frame[_DESTINATION:_ADDRESSES_END]
     if protocol in {TCP, UDP}:
         ports = struct.unpack_from("!HH", frame, start)

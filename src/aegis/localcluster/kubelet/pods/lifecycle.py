@@ -49,7 +49,7 @@ def plan(pod: Object, known: Mapping[str, Container]) -> Plan:
         if isinstance(waiting, Plan):
             return waiting
         if waiting is not None:
-            return Plan(start=(*_fallen(sidecars, inits, known), waiting), initialized=False)
+            return Plan(start=(waiting,), initialized=False)
     states = {main["name"]: known[main["name"]] for main in mains}
     if all(_over(container, policy) for container in states.values()):
         return _finished(states, sidecars, known)
@@ -83,16 +83,6 @@ def _next_init(inits: Sequence[Mapping[str, Any]], known: Mapping[str, Container
             return Plan(phase="Failed", initialized=False, stop=_running(inits, known))
         return str(init["name"])
     return None
-
-
-def _fallen(sidecars: Sequence[str], inits: Sequence[Mapping[str, Any]], known: Mapping[str, Container]) -> list[str]:
-    """Sidecars that ended while later init containers are at work."""
-    reached = [str(init["name"]) for init in inits]
-    return [
-        name
-        for name in sidecars
-        if known[name].ended is not None and not isinstance(known[name].state, Running) and name != reached[-1]
-    ]
 
 
 def _running(containers: Sequence[Mapping[str, Any]], known: Mapping[str, Container]) -> tuple[str, ...]:

@@ -78,13 +78,18 @@ class Run:
             SandboxError: it does not run; the message is a container runtime's.
         """
         self.log = log
-        stdio = [os.open(os.devnull, os.O_RDONLY), log.capture("stdout"), log.capture("stderr")]
+        stdin, held = self._stdin()
+        stdio = [stdin, log.capture("stdout"), log.capture("stderr")]
         try:
             self.end = await self._sandbox.start(self._launch, stdio)
+        except SandboxError:
+            for fd in held:
+                os.close(fd)
+            raise
         finally:
             for fd in stdio:
                 os.close(fd)
-        self.end.add_done_callback(lambda _: self._changed())
+        self.end.add_done_callback(lambda _: self._ended(held))
 
     async def post_start(self) -> str | None:
         """Run the hook; what went wrong, or None."""
@@ -152,6 +157,18 @@ class Run:
         finally:
             output.close()
         return code, output.text
+
+    def _ended(self, held: list[int]) -> None:
+        for fd in held:
+            os.close(fd)
+        self._changed()
+
+    def _stdin(self) -> tuple[int, list[int]]:
+        """What the container reads: nothing, or (`stdin: true`) a pipe that stays open and silent while it runs."""
+        if not self._container.get("stdin"):
+            return os.open(os.devnull, os.O_RDONLY), []
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        return read_end, [write_end]
 
     async def _ask_on(self, probe: Probe) -> None:
         pace = self._host.pace

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,14 @@ class Zygote:
             await self._process.wait()
 
     async def lost(self) -> None:
-        """Return when the zygote ended by itself."""
-        await self._started.closed.wait()
+        """Wait for the zygote or the network to end by itself.
+
+        Raises:
+            SandboxError: one of them did.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_ends(self._started.closed.wait(), "the process that holds all pods has ended"))
+            tasks.create_task(_ends(self._fabric.lost(), "the process that joins all pods has ended"))
 
     @property
     def _started(self) -> Channel:
@@ -244,3 +250,8 @@ class Sandbox:
 def _ignore(_message: wire.Message, fds: list[int]) -> None:
     for fd in fds:
         os.close(fd)
+
+
+async def _ends(end: Awaitable[object], why: str) -> None:
+    await end
+    raise SandboxError(why)

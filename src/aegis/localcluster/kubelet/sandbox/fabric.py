@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -42,6 +43,10 @@ class Fabric(Protocol):
         """
         ...
 
+    async def lost(self) -> None:
+        """Return when it ended by itself."""
+        ...
+
     def close(self) -> None:
         """End."""
         ...
@@ -72,6 +77,9 @@ class Switched:
     async def apply(self, tables: Tables) -> None:
         await self._started().post({"op": "tables", "tables": tables.to_message()})
 
+    async def lost(self) -> None:
+        await self._started().closed.wait()
+
     def close(self) -> None:
         if self._channel is not None:
             self._channel.close()
@@ -98,6 +106,9 @@ class Loopback:
 
     async def apply(self, tables: Tables) -> None:
         await self._services.apply(tables)
+
+    async def lost(self) -> None:
+        await asyncio.Event().wait()
 
     def close(self) -> None:
         self._services.close()

@@ -142,7 +142,8 @@ def _devices(top: Path) -> None:
     for name in _DEVICES:
         device = top / "dev" / name
         device.touch()
-        linux.mount(f"/dev/{name}", device, "none", linux.MS_BIND)
+        # Read-only: it can be written to all the same, but its mode and owner are the machine's.
+        linux.bind(f"/dev/{name}", device, read_only=True)
     linux.mount(
         "devpts", top / "dev/pts", "devpts", linux.MS_NOSUID | linux.MS_NOEXEC, options="newinstance,ptmxmode=0666"
     )

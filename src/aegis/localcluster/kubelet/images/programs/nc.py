@@ -1,6 +1,7 @@
 """A small nc, with busybox's options, for pods of the local cluster."""
 
 import argparse
+import os
 import selectors
 import socket
 import sys
@@ -42,26 +43,30 @@ def pump(peer: socket.socket) -> None:
     with selectors.DefaultSelector() as ready:
         ready.register(peer, selectors.EVENT_READ)
         try:
-            ready.register(sys.stdin.buffer.raw, selectors.EVENT_READ)
+            ready.register(sys.stdin.fileno(), selectors.EVENT_READ)
         except PermissionError:
-            sent = sys.stdin.buffer.read()  # a plain file, or nothing: it cannot be waited for
-            peer.sendall(sent)
-            peer.shutdown(socket.SHUT_WR)
+            send(peer, sys.stdin.buffer.read())  # a plain file, or nothing: it cannot be waited for
+            send(peer, b"")
         while True:
-            for key, _ in ready.select():
-                if key.fileobj is peer:
-                    received = peer.recv(65536)
-                    if not received:
-                        return
-                    sys.stdout.buffer.write(received)
-                    sys.stdout.buffer.flush()
-                else:
-                    typed = sys.stdin.buffer.raw.read(65536)
-                    if typed:
-                        peer.sendall(typed)
-                    else:
-                        ready.unregister(key.fileobj)
-                        peer.shutdown(socket.SHUT_WR)
+            waiting = [key.fileobj for key, _ in ready.select()]
+            if peer in waiting and not show(peer.recv(65536)):
+                return
+            if sys.stdin.fileno() in waiting and not send(peer, os.read(sys.stdin.fileno(), 65536)):
+                ready.unregister(sys.stdin.fileno())
+
+
+def show(received: bytes) -> bool:
+    sys.stdout.buffer.write(received)
+    sys.stdout.buffer.flush()
+    return bool(received)
+
+
+def send(peer: socket.socket, typed: bytes) -> bool:
+    if typed:
+        peer.sendall(typed)
+    else:
+        peer.shutdown(socket.SHUT_WR)
+    return bool(typed)
 
 
 if __name__ == "__main__":
