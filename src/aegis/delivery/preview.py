@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,10 @@ from aegis.ports import Actuator, ClusterReader, Purpose
 
 ABSENT = ""
 """The hash of an object that is not there."""
+
+_TRIES = 8
+_PAUSE_SECONDS = 0.1
+"""Between tries when an object moved under our eyes."""
 
 _AUTOSCALERS = (
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
@@ -120,8 +125,9 @@ async def preview(reader: ClusterReader, actuator: Actuator, changes: Sequence[C
         Refused: if a field belongs to somebody whose work must not be undone, or a rule of the actuator forbids it.
         NotFound: if an object is not there.
         Invalid: if the server refuses the content.
+        Conflict: if an object does not hold still for a moment.
     """
-    return Preview(objects=tuple([await _preview_one(reader, actuator, change, purpose) for change in changes]))
+    return Preview(objects=tuple([await _still(reader, actuator, change, purpose) for change in changes]))
 
 
 async def is_autoscaled(reader: ClusterReader, obj: Json) -> bool:
@@ -134,6 +140,22 @@ async def is_autoscaled(reader: ClusterReader, obj: Json) -> bool:
         if autoscaler_of(obj, scalers) is not None:
             return True
     return False
+
+
+async def _still(reader: ClusterReader, actuator: Actuator, change: Change, purpose: Purpose) -> ObjectPreview:
+    """Look again where somebody wrote between the look and the question: most often only a status.
+
+    Raises:
+        Conflict: if that goes on, or it is about fields.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return await _preview_one(reader, actuator, change, purpose)
+        except Conflict as error:
+            if error.conflicts:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return await _preview_one(reader, actuator, change, purpose)
 
 
 async def _preview_one(reader: ClusterReader, actuator: Actuator, change: Change, purpose: Purpose) -> ObjectPreview:

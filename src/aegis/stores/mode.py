@@ -12,7 +12,7 @@ from aegis.model.canonical import canonical_json
 from aegis.model.refs import JsonObject
 from aegis.ports import Mode
 from aegis.stores.durable import replace_file
-from aegis.stores.locks import private_folder
+from aegis.stores.locks import locked, private_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ class FileMode:
         setting = ModeSetting(mode=mode, reason=reason.strip(), by=by, at=datetime.now(UTC))
         try:
             private_folder(self._path.parent)
-            replace_file(self._path, canonical_json(setting.to_dict()) + b"\n")
+            with locked(self._path.with_suffix(".lock")):
+                replace_file(self._path, canonical_json(setting.to_dict()) + b"\n")
         except OSError as error:
             raise Unavailable(f"the automation's mode cannot be written to {self._path}: {error.strerror}") from error
         return setting
