@@ -26,6 +26,13 @@ Known = Mapping[ObjectRef, Json | None]
 NAMED = {"ConfigMap": "v1", "Secret": "v1", "ServiceAccount": "v1", "PersistentVolumeClaim": "v1"}
 """Kinds that a pod spec names and a shadow copies, with their apiVersion."""
 
+EVERYWHERE = frozenset({
+    ("ServiceAccount", "default"),
+    ("ConfigMap", "kube-root-ca.crt"),
+    ("ConfigMap", "openshift-service-ca.crt"),
+})
+"""What controllers make in every namespace, also in a shadow."""
+
 MOST_OBJECTS = 60
 """A closure beyond this is no longer a trial of one workload."""
 
@@ -195,7 +202,7 @@ class _Search:
                 yield from _values(obj)
 
     def _want(self, ref: ObjectRef) -> None:
-        if ref.kind == "ServiceAccount" and ref.name == "default":
+        if (ref.kind, ref.name) in EVERYWHERE:
             return
         if ref not in self._known:
             self._missing[ref] = None

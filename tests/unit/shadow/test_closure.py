@@ -76,6 +76,12 @@ def test_what_is_not_there_in_production_is_not_invented() -> None:
     assert found.named == found.missing == ()
 
 
+def test_what_every_namespace_has_is_not_copied() -> None:
+    sources = [{"configMap": {"name": "kube-root-ca.crt"}}]
+    web = deployment("web", serviceAccountName="default", volumes=[{"name": "t", "projected": {"sources": sources}}])
+    assert find(ref("Deployment", "web"), web).missing == ()
+
+
 def test_pull_secrets_of_the_account_come_too() -> None:
     account: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": NS}}
     account["imagePullSecrets"] = [{"name": "registry"}]
