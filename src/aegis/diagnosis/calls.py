@@ -49,7 +49,7 @@ def addresses_in(value: str) -> tuple[Address, ...]:
     """The hosts that a text names as one does where a connection is meant: URLs, `host:port`, `name.ns.svc`."""
     value = value[:_LONGEST]
     found = [Address(host=m[1].lower(), port=_port(m[2])) for m in _URL.finditer(value)]
-    found += [Address(host=m[1], port=_port(m[2])) for m in _HOST_PORT.finditer(value)]
+    found += [Address(host=m[1], port=_port(m[2])) for m in _HOST_PORT.finditer(value) if not m[1].isdigit()]
     found += [Address(host=m[1]) for m in _CLUSTER_NAME.finditer(value)]
     hosts_with_port = {address.host for address in found if address.port}
     kept = [a for a in found if a.host not in _LOCAL and (a.port or a.host not in hosts_with_port)]

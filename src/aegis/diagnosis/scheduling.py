@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from aegis.diagnosis.graph import Graph, Node, Tie
 from aegis.diagnosis.reading import at, items, quantity
 from aegis.kube.pod_template import ContainerAt, containers, pod_spec_of
 from aegis.model.refs import Json
 
+_NANO = Decimal("1e-9")
 _SHARE = Decimal("0.8")
 """Of what is free: the rest is left for what comes and goes."""
 
@@ -56,7 +57,8 @@ def request(found: ContainerAt, resource: str) -> Decimal:
 def fitting_request(offered: tuple[Offer, ...], pods: int) -> Decimal:
     """The largest request with which so many pods fit on the nodes, with room to spare; 0 where none does."""
     usable = [offer.free * _SHARE for offer in offered]
-    candidates = sorted({room / share for room in usable if room > 0 for share in range(1, pods + 1)}, reverse=True)
+    shares = {(room / share).quantize(_NANO, ROUND_DOWN) for room in usable if room > 0 for share in range(1, pods + 1)}
+    candidates = sorted((share for share in shares if share > 0), reverse=True)
     return next((size for size in candidates if sum(int(room / size) for room in usable) >= pods), Decimal(0))
 
 
