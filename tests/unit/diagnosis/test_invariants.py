@@ -136,7 +136,7 @@ def test_what_mends_is_permitted() -> None:
 
 
 def test_only_a_controlled_pod_may_be_deleted() -> None:
-    pod = {
+    pod: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "p", "namespace": "shop"},
