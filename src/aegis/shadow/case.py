@@ -38,9 +38,16 @@ class Stage(IntEnum):
 
 
 class StagedGate(Gate, Protocol):
-    """A gate of a trial, and when its turn is."""
+    """A gate of a trial.
+
+    Attributes:
+        stage: when its turn is.
+        order: within the stage, the lowest first.
+        weight: its share of the score.
+    """
 
     stage: Stage
+    order: int
     weight: int
 
 

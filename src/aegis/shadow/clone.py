@@ -51,7 +51,6 @@ _SERVICE_FIELDS = (
     "loadBalancerSourceRanges",
     "externalTrafficPolicy",
     "allocateLoadBalancerNodePorts",
-    "externalName",
     "ipFamilies",
     "ipFamilyPolicy",
 )
@@ -199,7 +198,8 @@ def service(obj: Json, ledger: Ledger) -> JsonObject:
     name = copy["metadata"]["name"]
     if spec.get("type") == "ExternalName":
         ledger.note(f"Service {name} leads nowhere: the host outside is cut off")
-    elif spec.get("type") not in {None, "ClusterIP"}:
+        return copy
+    if spec.get("type") not in {None, "ClusterIP"}:
         ledger.note(f"Service {name} is a ClusterIP, not a {spec['type']}")
     if not spec.get("selector"):
         ledger.note(f"Service {name} has no selector: its hand-made endpoints are not copied")

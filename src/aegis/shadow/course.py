@@ -22,7 +22,10 @@ from aegis.shadow.watching import Watched
 from aegis.shadow.workloads import SCALED, owned_by, replicas
 
 _DEPENDENCIES = 120.0
-_NO_THIRD_ARM = "the last good revision was not run beside the arms: nothing is said of how the fix compares with it"
+_NEVER_COVERED = (
+    "the last good revision was not run beside the arms: nothing is said of how the fix compares with it",
+    "autoscalers, disruption budgets, ingresses, webhooks and network policies of production are not copied",
+)
 
 
 class Course:
@@ -233,7 +236,7 @@ class Course:
             self._trial.plan.ledger.note(entry)
         for arm in arms.values():
             arm.note_current()
-        gaps = (_NO_THIRD_ARM, *self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
+        gaps = (*_NEVER_COVERED, *self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
         return TrialResult(
             verdict=judge.decide(self._gates, gaps, incident=self._trial.request.reproduce),
             security=self._trial.security,
@@ -243,7 +246,7 @@ class Course:
 
     def _staged(self, stage: Stage) -> list[StagedGate]:
         found: tuple[StagedGate, ...] = discover("aegis.shadow.gates", StagedGate)
-        return [gate for gate in found if gate.stage is stage]
+        return sorted((gate for gate in found if gate.stage is stage), key=lambda gate: gate.order)
 
     def _watch(self) -> Watched:
         trial, prepared = self._trial, self._trial.plan

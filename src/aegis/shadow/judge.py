@@ -140,7 +140,7 @@ def rollout(pair: Pair, rules: Rules) -> GateResult | None:
         gate=ROLLOUT,
         outcome=Outcome.PASSED,
         required=True,
-        measured=pair.elapsed if pair.c.available_at is None else pair.c.available_at,
+        measured=round(pair.elapsed if pair.c.available_at is None else pair.c.available_at, 1),
         threshold=rules.rollout_deadline,
         unit="s",
         coverage=f"{pair.c.ready} of {pair.c.trials} pods ready",

@@ -33,6 +33,10 @@ _POLL = 0.1
 _HARD_LIMIT = timedelta(hours=2)
 
 
+class Remains(Unavailable):
+    """Namespaces of a trial that was over did not go in time; they are swept later."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
     """The identity of one trial.
@@ -119,14 +123,15 @@ def workload_label(target: ObjectRef) -> str:
 
 
 @contextlib.asynccontextmanager
-async def arms(shadow: Shadow, names: Sequence[str], tools: TrialTools) -> AsyncIterator[dict[str, str]]:
-    """The namespaces of a trial, by arm; gone when the block is left, however it is left.
+async def arms(shadow: Shadow, names: Sequence[str], tools: TrialTools) -> AsyncIterator[None]:
+    """The namespaces of a trial; gone when the block is left, however it is left.
 
     What an earlier attempt with the same id has left is removed first.
 
     Raises:
         Unavailable: if all slots are taken.
         Refused: if the same workload is being tried already.
+        Remains: if the namespaces are not gone in time.
     """
     purpose = shadow.purpose(names)
     if await _remains(tools.reader, purpose):
@@ -135,7 +140,7 @@ async def arms(shadow: Shadow, names: Sequence[str], tools: TrialTools) -> Async
         await _claim(shadow, names[0], tools, purpose)
         for arm in names[1:]:
             await tools.actuator.create(namespace_object(shadow, arm), purpose)
-        yield {arm: shadow.namespace(arm) for arm in names}
+        yield
     finally:
         await shielded(_remove(tools, purpose))
 
@@ -211,7 +216,7 @@ async def _remove(tools: TrialTools, purpose: Purpose) -> None:
     """Delete the namespaces, the first one (which holds the slot) last, and wait until they are gone.
 
     Raises:
-        Unavailable: if they are not gone in time.
+        Remains: if they are not gone in time.
     """
     for name in reversed(purpose.scope):
         await tools.actuator.delete(_namespace_ref(name), purpose)
@@ -221,7 +226,7 @@ async def _remove(tools: TrialTools, purpose: Purpose) -> None:
             return
         await asyncio.sleep(_POLL)
         left = await _remains(tools.reader, purpose)
-    raise Unavailable(
+    raise Remains(
         f"namespaces are not gone after {tools.limits.deletion_seconds:.0f} s: {', '.join(left)}",
         hint="They carry their expiry and are swept later; look for finalizers in them.",
     )

@@ -7,6 +7,7 @@ production. Whatever happens, the arms are taken down before the verdict is give
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from aegis.errors import AegisError, Refused
@@ -18,7 +19,7 @@ from aegis.shadow.case import ARMS, Stage, StagedGate, Trial, TrialRequest, Tria
 from aegis.shadow.clone import CloneOptions, Plan, plan
 from aegis.shadow.course import Course
 from aegis.shadow.judge import Pair, Rules
-from aegis.shadow.namespace import Shadow, arms, expiry
+from aegis.shadow.namespace import Remains, Shadow, arms, expiry
 from aegis.shadow.probe import Place
 from aegis.shadow.survey import Production, survey
 from aegis.shadow.synthetic import Faker
@@ -74,22 +75,39 @@ async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
         expires_at=expiry(datetime.now(UTC), longest=_LONGEST),
     )
     tools.progress("making the arms of the shadow", shadow=request.shadow_id)
-    async with arms(shadow, ARMS, tools) as namespaces:
-        purpose = shadow.purpose(ARMS)
-        places = {
-            arm: Place(tools=tools, purpose=purpose, arm=arm, namespace=namespace)
-            for arm, namespace in namespaces.items()
-        }
-        trial = Trial(
-            request=request,
-            tools=tools,
-            places=places,
-            production=production,
-            plan=prepared,
-            rules=rules_for(production, request, tools.cluster.time_scale),
-            pair=Pair(elapsed=0.0, r=judge.Tally(trials=0), c=judge.Tally(trials=0)),
-        )
-        return await Course(trial).to_the_end()
+    trial = Trial(
+        request=request,
+        tools=tools,
+        places=_places(shadow, tools),
+        production=production,
+        plan=prepared,
+        rules=rules_for(production, request, tools.cluster.time_scale),
+        pair=Pair(elapsed=0.0, r=judge.Tally(trials=0), c=judge.Tally(trials=0)),
+    )
+    return await _in_arms(shadow, trial)
+
+
+def _places(shadow: Shadow, tools: TrialTools) -> dict[str, Place]:
+    purpose = shadow.purpose(ARMS)
+    return {arm: Place(tools=tools, purpose=purpose, arm=arm, namespace=shadow.namespace(arm)) for arm in ARMS}
+
+
+async def _in_arms(shadow: Shadow, trial: Trial) -> TrialResult:
+    """The course of the trial between the making of the arms and their end, which a verdict does not depend on.
+
+    Raises:
+        Remains: if the arms do not go, and there is no verdict.
+    """
+    results: list[TrialResult] = []
+    try:
+        async with arms(shadow, ARMS, trial.tools):
+            results.append(await Course(trial).to_the_end())
+    except Remains as error:
+        if not results:
+            raise
+        verdict = replace(results[0].verdict, gaps=(*results[0].verdict.gaps, error.message))
+        return replace(results[0], verdict=verdict)
+    return results[0]
 
 
 def rules_for(production: Production, request: TrialRequest, time_scale: float = 1.0) -> Rules:

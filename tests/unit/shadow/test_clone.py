@@ -133,6 +133,13 @@ def test_a_service_is_only_for_the_arm() -> None:
     assert ledger.entries == ["Service web is a ClusterIP, not a LoadBalancer"]
 
 
+def test_an_external_name_stays_one_and_leads_nowhere() -> None:
+    ledger = Ledger()
+    copy = service(obj("Service", group="v1", spec={"type": "ExternalName", "externalName": "db.example.com"}), ledger)
+    assert copy["spec"] == {"type": "ExternalName", "externalName": "db.example.com"}
+    assert ledger.entries == ["Service web leads nowhere: the host outside is cut off"]
+
+
 def test_a_headless_service_stays_headless() -> None:
     source = obj("Service", group="v1", spec={"clusterIP": "None", "selector": {"app": "web"}})
     assert service(source, Ledger())["spec"]["clusterIP"] == "None"

@@ -10,6 +10,7 @@ import pytest
 from aegis.errors import Refused, Unavailable
 from aegis.model.refs import ObjectRef
 from aegis.shadow.namespace import (
+    Remains,
     Shadow,
     arms,
     expiry,
@@ -77,9 +78,9 @@ def test_whoever_is_not_younger_comes_first_so_that_two_never_both_win() -> None
 
 
 async def test_arms_come_and_go(fake: Any, tools: TrialTools) -> None:
-    async with arms(shadow(), ["r", "c"], tools) as names:
-        assert names == {"r": "aegis-shadow-a1-r", "c": "aegis-shadow-a1-c"}
-        assert len(await fake.list("v1", "Namespace")) == 2
+    async with arms(shadow(), ["r", "c"], tools):
+        names = [one["metadata"]["name"] for one in await fake.list("v1", "Namespace")]
+        assert names == ["aegis-shadow-a1-r", "aegis-shadow-a1-c"]
     assert await fake.list("v1", "Namespace") == []
     assert [call[3] for call in fake.calls if call[0] == "delete"] == ["aegis-shadow-a1-c", "aegis-shadow-a1-r"]
 
@@ -135,7 +136,7 @@ async def test_cancelling_takes_the_arms_down_too(fake: Any, tools: TrialTools) 
 
 async def test_a_namespace_that_does_not_go_is_said(fake: Any, tools: TrialTools) -> None:
     fake.stuck.add("aegis-shadow-a1-c")
-    with pytest.raises(Unavailable, match="aegis-shadow-a1-c"):
+    with pytest.raises(Remains, match="aegis-shadow-a1-c"):
         async with arms(shadow(), ["r", "c"], replace(tools, limits=replace(tools.limits, deletion_seconds=0.3))):
             pass
 

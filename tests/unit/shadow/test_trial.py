@@ -84,6 +84,8 @@ def gate(result: TrialResult, name: str) -> Outcome:
 async def test_red_then_green(production: Any, tools: TrialTools) -> None:
     result = await run_trial(request(), tools)
     assert (result.verdict.decision, result.verdict.reason) == (Decision.ACCEPT, "Accepted")
+    names = [one.gate for one in result.verdict.gates]
+    assert names[:6] == ["isolation", "podsecurity", "rollout", "reproduction", "health", "smoke"]
     assert gate(result, "smoke") is Outcome.SKIPPED
     assert "Secret k holds made-up values of the same shape" in result.verdict.gaps
     assert await production.list("v1", "Namespace") == []
@@ -222,6 +224,13 @@ async def test_an_error_in_the_middle_cleans_up_and_is_raised(production: Any, t
     with pytest.raises(Refused, match="quota"):
         await run_trial(request(), tools)
     assert await production.list("v1", "Namespace") == []
+
+
+async def test_a_namespace_that_stays_is_a_gap_and_no_lost_verdict(production: Any, tools: TrialTools) -> None:
+    production.stuck.add("aegis-shadow-s1-c")
+    result = await run_trial(request(), replace(tools, limits=replace(tools.limits, deletion_seconds=0.3)))
+    assert result.verdict.decision is Decision.ACCEPT
+    assert any("aegis-shadow-s1-c" in gap for gap in result.verdict.gaps)
 
 
 async def test_a_cluster_without_policies_is_a_gap_and_tries_one_pod(production: Any, tools: TrialTools) -> None:

@@ -13,6 +13,7 @@ class Health:
     name = judge.HEALTH
     required = True
     stage = Stage.WATCH
+    order = 3
     weight = judge.STABILITY_WEIGHT
 
     async def judge(self, trial: Trial) -> GateResult:

@@ -17,6 +17,7 @@ class PodSecurityGate:
     name = "podsecurity"
     required = True
     stage = Stage.STATIC
+    order = 1
     weight = 0
 
     async def judge(self, trial: Trial) -> GateResult:

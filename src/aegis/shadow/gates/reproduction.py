@@ -13,6 +13,7 @@ class Reproduction:
     name = judge.REPRODUCTION
     required = True
     stage = Stage.WATCH
+    order = 2
     weight = judge.REPRODUCTION_WEIGHT
 
     async def judge(self, trial: Trial) -> GateResult:

@@ -13,6 +13,7 @@ class Rollout:
     name = judge.ROLLOUT
     required = True
     stage = Stage.WATCH
+    order = 1
     weight = 0
 
     async def judge(self, trial: Trial) -> GateResult:

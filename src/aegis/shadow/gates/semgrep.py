@@ -12,6 +12,7 @@ class Semgrep:
     name = "semgrep"
     required = False
     stage = Stage.ABSENT
+    order = 1
     weight = 0
 
     async def judge(self, trial: Trial) -> GateResult:  # noqa: ARG002 - a gate is given the trial

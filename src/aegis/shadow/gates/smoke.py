@@ -25,6 +25,7 @@ class Smoke:
     name = "smoke"
     required = True
     stage = Stage.AFTER
+    order = 1
     weight = SMOKE_WEIGHT
 
     async def judge(self, trial: Trial) -> GateResult:
