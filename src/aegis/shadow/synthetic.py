@@ -48,7 +48,7 @@ class Faker:
             key: value if _PORT_KEY.search(key) else self.encoded(str(value))
             for key, value in (secret.get("data") or {}).items()
         }
-        return {**secret, "data": data}
+        return {**secret, "data": {**data, **_key_pair(secret.get("data") or {})}}
 
     def encoded(self, value: str) -> str:
         """The fake of a base64 value."""
@@ -160,3 +160,19 @@ def _json(value: str) -> Any:
         return json.loads(value)
     except ValueError:
         return None
+
+
+def _key_pair(data: Json) -> JsonObject:
+    """A certificate and its key, where a Secret holds them under the names that Kubernetes gives them."""
+    if not {"tls.crt", "tls.key"} <= set(data):
+        return {}
+    from aegis.shadow.certificates import stand_in  # only few Secrets need it, and it is slow to import
+
+    try:
+        pair = stand_in(base64.b64decode(str(data["tls.crt"]), validate=True).decode())
+    except ValueError:
+        return {}
+    if pair is None:
+        return {}
+    certificate, key = (base64.b64encode(text.encode()).decode() for text in pair)
+    return {"tls.crt": certificate, "tls.key": key, **({"ca.crt": certificate} if "ca.crt" in data else {})}
