@@ -21,11 +21,13 @@ from urllib.parse import urlsplit
 
 from aegis.errors import Unavailable, UsageError
 from aegis.localcluster.api import ClusterApi, Pace
+from aegis.localcluster.apiserver.admission.services import API_SERVER
 from aegis.localcluster.apiserver.http.pages import version_info
 from aegis.localcluster.apiserver.kubeconfig import kubeconfig, write_kubeconfig
 from aegis.localcluster.apiserver.server import ApiServer
-from aegis.localcluster.controllers.manager import run_controllers
-from aegis.localcluster.describing import describe, publish_api_server
+from aegis.localcluster.controllers.manager import Facts, run_controllers
+from aegis.localcluster.controllers.ownservice import Door
+from aegis.localcluster.describing import describe
 from aegis.localcluster.kubelet.addresses import node_address
 from aegis.localcluster.kubelet.gateway import API_PORT
 from aegis.localcluster.kubelet.images.reference import InvalidReferenceError
@@ -97,10 +99,11 @@ class LocalCluster:
         self._progress("starting the API server")
         url = await self._listen()
         tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        publish_api_server(self.api, node_address(0), API_PORT)
         self._progress("starting the controllers and the scheduler")
         pace, authority = Pace(scale=self.options.time_scale), self._server.authority.certificate
-        self._run(tasks, run_controllers(self.api, pace, authority.decode()), "controllers")
+        door = Door(service_ip=API_SERVER, address=node_address(0), port=API_PORT)
+        facts = Facts(pace=pace, ca_pem=authority.decode(), door=door)
+        self._run(tasks, run_controllers(self.api, facts), "controllers")
         self._progress("starting the kubelet")
         capabilities = await self._start_kubelet(tasks, registry, pace, url)
         write_kubeconfig(self.kubeconfig, kubeconfig(url, authority, self._server.admin_certificate()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from aegis.localcluster.api import ClusterApi, Pace
 from aegis.localcluster.controllers.deployment import DeploymentController
@@ -13,22 +14,35 @@ from aegis.localcluster.controllers.garbage import GarbageCollector
 from aegis.localcluster.controllers.loop import Controller, run
 from aegis.localcluster.controllers.mirroring import MirroringController
 from aegis.localcluster.controllers.namespace import NamespaceController
+from aegis.localcluster.controllers.ownservice import Door, OwnServiceController
 from aegis.localcluster.controllers.replicaset import ReplicaSetController
 from aegis.localcluster.controllers.resourcequota import ResourceQuotaController
 from aegis.localcluster.controllers.scheduler import Scheduler
 from aegis.localcluster.controllers.serviceaccount import ServiceAccountController
+from aegis.localcluster.controllers.unattended import UnattendedController
 
 
-def controllers(api: ClusterApi, pace: Pace, ca_pem: str) -> list[Controller]:
-    """Every controller, ready to run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the controllers have to know of the cluster.
 
-    Args:
-        api: the API server's door.
-        pace: the cluster's time scale.
-        ca_pem: the certificate of the cluster's authority, published in each namespace.
+    Attributes:
+        pace: its time scale.
+        ca_pem: the certificate of its authority, published in each namespace.
+        door: where pods reach the API server.
     """
+
+    pace: Pace
+    ca_pem: str
+    door: Door
+
+
+def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
+    """Every controller, ready to run."""
+    pace = facts.pace
     return [
-        ServiceAccountController(api, ca_pem),
+        OwnServiceController(api, facts.door),
+        ServiceAccountController(api, facts.ca_pem),
         DeploymentController(api, pace),
         ReplicaSetController(api, pace),
         Scheduler(api, pace),
@@ -39,11 +53,12 @@ def controllers(api: ClusterApi, pace: Pace, ca_pem: str) -> list[Controller]:
         ResourceQuotaController(api),
         NamespaceController(api),
         GarbageCollector(api),
+        UnattendedController(api),
     ]
 
 
-async def run_controllers(api: ClusterApi, pace: Pace, ca_pem: str) -> None:
+async def run_controllers(api: ClusterApi, facts: Facts) -> None:
     """Run every controller until cancelled."""
     async with asyncio.TaskGroup() as tasks:
-        for controller in controllers(api, pace, ca_pem):
-            tasks.create_task(run(controller, api, pace), name=controller.name)
+        for controller in controllers(api, facts):
+            tasks.create_task(run(controller, api, facts.pace), name=controller.name)

@@ -13,10 +13,12 @@ import pytest
 from aegis.localcluster.api import ClusterApi, Object, Pace
 from aegis.localcluster.apiserver.server import ApiServer
 from aegis.localcluster.controllers.loop import Controller, run
-from aegis.localcluster.controllers.manager import controllers
+from aegis.localcluster.controllers.manager import Facts, controllers
 from aegis.localcluster.controllers.objects import timestamp
+from aegis.localcluster.controllers.ownservice import Door
 
 Found = TypeVar("Found")
+DOOR = Door(service_ip="10.96.0.1", address="172.18.0.2", port=6443)
 
 
 class Cluster:
@@ -27,9 +29,8 @@ class Cluster:
 
     @asynccontextmanager
     async def running(self, *only: type) -> AsyncIterator[None]:
-        chosen: list[Controller] = [
-            c for c in controllers(self.api, self.pace, "-----CA-----") if not only or isinstance(c, only)
-        ]
+        facts = Facts(pace=self.pace, ca_pem="-----CA-----", door=DOOR)
+        chosen: list[Controller] = [c for c in controllers(self.api, facts) if not only or isinstance(c, only)]
         async with asyncio.TaskGroup() as tasks:
             mine = [tasks.create_task(run(c, self.api, self.pace)) for c in chosen]
             try:
