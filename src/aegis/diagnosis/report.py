@@ -54,6 +54,8 @@ def report(graph: Graph, target: ObjectRef, finding: Finding) -> Diagnosis:
         if source is not finding:
             seen += f" {source.symptom.subject.ref}: {source.symptom.because}."
         explanation = f"{seen} The evidence does not say why."
+        if signature is not None and signature.line and signature.line not in seen:
+            explanation += f" The last that it says is: {signature.line[:300]}"
         return Diagnosis(
             target=target,
             verdict=Confidence.INCONCLUSIVE,

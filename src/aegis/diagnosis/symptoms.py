@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aegis.diagnosis.case import Case, Symptom, Trouble, cite
-from aegis.diagnosis.graph import Graph, Node, Tie
+from aegis.diagnosis.graph import EventNode, Graph, Node, Tie
 from aegis.diagnosis.history import current_revision
-from aegis.diagnosis.reading import at, condition, items, number, text, time_of
+from aegis.diagnosis.reading import at, condition, items, mapping, number, text, time_of
 from aegis.diagnosis.workload import ContainerView, container_views, controller_of
-from aegis.model.signature import CONFIG_REASONS, PULL_REASONS, is_ready, last_termination
+from aegis.model.signature import CONFIG_REASONS, PULL_REASONS, last_termination
 
 _QUIET = timedelta(minutes=10)
 """A container that has run so long is over its last crash: the kubelet's own back-off is reset then."""
@@ -34,6 +34,8 @@ def pod_symptoms(graph: Graph, pod: Node, as_of: datetime) -> tuple[Symptom, ...
 
 def workload_symptoms(case: Case) -> tuple[Symptom, ...]:
     """What is wrong with a workload: its pods' symptoms, each kind once, then its own."""
+    if condition(case.subject.obj, "Complete").get("status") == "True":
+        return ()
     by_key: dict[object, Symptom] = {}
     for pod in _by_interest(case):
         for symptom in pod_symptoms(case.graph, pod, case.as_of):
@@ -49,15 +51,38 @@ def workload_symptoms(case: Case) -> tuple[Symptom, ...]:
 
 
 def _by_interest(case: Case) -> list[Node]:
-    """The pods of the newest revision first, those that restarted most before the others."""
+    """The pods of the newest revision first, those that restarted most before the others.
+
+    Pods that failed for good do not matter once others have taken their place, nor do those of earlier runs of a CronJob.
+    """
     newest = current_revision(case.graph, case.subject)
+    pods = case.pods
+    if case.subject.ref.kind == "CronJob":
+        last = max((controller_of(case.graph, pod) for pod in pods), key=_made, default=None)
+        pods = tuple(pod for pod in pods if controller_of(case.graph, pod) == last)
+    elif (
+        case.subject.ref.kind not in {"Pod", "Job"}
+        and _ready_of_wanted(case.subject)[0] >= _ready_of_wanted(case.subject)[1] > 0
+    ):
+        pods = tuple(pod for pod in pods if pod.status.get("phase") != "Failed")
 
     def rank(pod: Node) -> tuple[bool, int, str]:
         owner = controller_of(case.graph, pod)
         of_newest = newest is None or owner is None or owner.key == newest.node.key
         return (not of_newest, -sum(view.restarts for view in container_views(pod)), pod.ref.name)
 
-    return sorted(case.pods, key=rank)
+    return sorted(pods, key=rank)
+
+
+def _made(node: Node | None) -> str:
+    return text(node.metadata.get("creationTimestamp")) if node else ""
+
+
+def _ready_of_wanted(node: Node) -> tuple[int, int]:
+    """(ready, wanted) replicas of a workload."""
+    desired = node.status.get("desiredNumberScheduled") or node.status.get("replicas")
+    wanted = number(node.spec.get("replicas") if "replicas" in node.spec else desired)
+    return number(node.status.get("readyReplicas") or node.status.get("numberReady")), wanted
 
 
 def _evicted(_graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
@@ -130,7 +155,7 @@ def _of_container(graph: Graph, view: ContainerView, as_of: datetime) -> Iterato
         )
     elif _crashes(view, as_of) or reason in _START_REASONS:
         yield _crash(graph, view, reason, message)
-    elif view.init and view.running and _long_running(view, as_of):
+    elif view.init and view.running and view.spec.get("restartPolicy") != "Always" and _long_running(view, as_of):
         yield Symptom(
             trouble=Trouble.HANGING,
             subject=view.pod,
@@ -211,7 +236,7 @@ def _unmounted(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
         )
 
 
-def _unready(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
+def _unready(graph: Graph, pod: Node, as_of: datetime) -> Iterator[Symptom]:
     for view in container_views(pod):
         if view.init or view.ready or not view.running:
             continue
@@ -221,6 +246,8 @@ def _unready(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
             if e.reason == "Unhealthy" and e.message.startswith(("Readiness probe", "Startup probe"))
         ]
         if not probes and not view.spec.get("readinessProbe") and not view.spec.get("startupProbe"):
+            continue
+        if not _established(view, probes, as_of):
             continue
         message = probes[-1].message if probes else ""
         lines = (f"status.containerStatuses[{view.name}].ready: false, state: running",)
@@ -233,8 +260,17 @@ def _unready(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
             because=f"container {view.name} runs but is not ready" + (f": {message.strip()}" if message else ""),
             citations=(cite(pod, *lines), *(cite(event) for event in probes[-1:])),
         )
-    if not container_views(pod) and not is_ready(pod.obj) and condition(pod.obj, "Ready").get("status") == "False":
-        return
+
+
+def _established(view: ContainerView, probes: list[EventNode], as_of: datetime) -> bool:
+    """Whether a container is not ready for good, rather than still starting: failed as often as the probe allows."""
+    probe = mapping(view.spec.get("startupProbe")) or mapping(view.spec.get("readinessProbe"))
+    allowed = number(probe.get("failureThreshold")) or 3
+    if sum(event.count for event in probes) >= allowed:
+        return True
+    started = time_of(at(view.status, "state", "running", "startedAt"))
+    budget = number(probe.get("initialDelaySeconds")) + allowed * (number(probe.get("periodSeconds")) or 10)
+    return started is None or as_of - started > timedelta(seconds=budget)
 
 
 def _refused(case: Case) -> Iterator[Symptom]:
@@ -282,12 +318,7 @@ def _stuck(case: Case) -> Iterator[Symptom]:
         return
     progressing = condition(node.obj, "Progressing")
     late = progressing.get("reason") == "ProgressDeadlineExceeded"
-    wanted = (
-        number(node.spec.get("replicas"))
-        if "replicas" in node.spec
-        else number(node.status.get("desiredNumberScheduled") or node.status.get("replicas"))
-    )
-    ready = number(node.status.get("readyReplicas") or node.status.get("numberReady"))
+    ready, wanted = _ready_of_wanted(node)
     settled = number(node.status.get("observedGeneration")) >= number(node.metadata.get("generation"))
     if not late and (ready >= wanted or not settled):
         return
