@@ -70,7 +70,9 @@ def _patch_text(change: Change) -> str:
     body = body_of(change)
     how = f"kubectl patch {change.target.kind.lower()} {change.target.name} --type=json --patch-file"
     if not isinstance(change, JsonPatch):
-        body["metadata"] = {**body["metadata"], "namespace": change.target.namespace}
+        metadata = {**body["metadata"], "namespace": change.target.namespace}
+        first = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}
+        body = {**first, **{key: value for key, value in body.items() if key not in first}}
         how = "kubectl apply --server-side --field-manager=aegis -f"
     return f"# {how} THIS-FILE -n {change.target.namespace}\n" + str(yaml.safe_dump(body, sort_keys=False))
 
@@ -100,7 +102,9 @@ def _pull_request(incident: Incident, owner: Owner, files: list[str]) -> str:
             "",
         ]
         lines += ["| gate | outcome | what it saw |", "|---|---|---|"]
-        lines += [f"| {_cell(gate.gate)} | {gate.outcome} | {_cell(gate.reason)} |" for gate in verdict.gates]
+        lines += [
+            f"| {_cell(gate.gate)} | {gate.outcome} | {_cell(gate.reason or gate.coverage)} |" for gate in verdict.gates
+        ]
         lines += ["", *(f"- Not covered: {gap}" for gap in verdict.gaps), ""]
     if fix:
         lines += ["## Where each value comes from", ""]

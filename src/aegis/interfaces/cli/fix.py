@@ -191,6 +191,8 @@ async def read_given(tools: Tools, path: Path | None, namespace: str) -> Fix | N
     from aegis.flows.remediation import given_fix
 
     changes = [await _resolved(tools, change) for change in parse_changes(path, namespace)]
+    if elsewhere := [change.target for change in changes if change.target.namespace != namespace]:
+        raise UsageError(f"{elsewhere[0]} is outside the namespace {namespace}", hint="A trial covers one namespace.")
     fix = await given_fix(tools, changes)
     assert fix.change_set is not None  # noqa: S101 - a given fix is its changes
     live = [await _there(tools, change.target) for change in changes]
