@@ -50,6 +50,15 @@ async def test_two_pods_may_bind_the_same_port(bench: Any) -> None:
     assert all("running" in bench.container(name)["state"] for name in ("one", "two"))
 
 
+async def test_the_address_of_a_pod_that_ended_is_given_back_once(bench: Any) -> None:
+    pool = bench.kubelet._pools["node-1"]
+    free = sorted(pool._free)
+    await bench.ran("brief", "true")
+    bench.api.delete("pods", "default", "brief", grace_seconds=0)
+    await bench.until(lambda: not bench.kubelet._workers)
+    assert sorted(pool._free) == free
+
+
 async def test_a_container_sees_nothing_of_the_machine(
     bench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ class PodWorker:
         self._mounter: Mounter | None = None
         self._mount_retry = 0.0
         self._pod_ip = ""
+        self._taken = ""
         self._plan = Plan()
         self._failure: tuple[str, str] | None = None
         self._started_at = host.clock()
@@ -161,7 +162,7 @@ class PodWorker:
         try:
             if self._sandbox is None or self._sandbox.closed:
                 self._leave_sandbox()
-                self._pod_ip = self._host.address()
+                self._pod_ip = self._taken = self._host.address()
                 self._sandbox = await self._host.sandboxes.sandbox(hostname(self.pod), [self._pod_ip])
         except SandboxError as error:
             self._leave_sandbox()
@@ -365,8 +366,9 @@ class PodWorker:
     def _leave_sandbox(self) -> None:
         if self._sandbox is not None:
             self._sandbox.close()
-        if self._pod_ip:
-            self._host.release(self._pod_ip)
+        if self._taken:  # given back once: from then on it may be another pod's
+            self._host.release(self._taken)
+        self._taken = ""
         self._sandbox = self._mounter = None
 
     def _stop_probing(self, name: str) -> None:
