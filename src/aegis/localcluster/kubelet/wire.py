@@ -16,7 +16,6 @@ Message = dict[str, Any]
 _PACKET_MAX = 60_000
 _FDS_MAX = 8
 _IN_FILE = b"@"
-_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -49,7 +48,9 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
     Raises:
         OSError: the socket failed, or is non-blocking and empty.
     """
-    data, fds, _, _ = socket.recv_fds(sock, _PACKET_MAX + 1, _FDS_MAX, _CLOSE_ON_EXEC)
+    data, fds, _, _ = socket.recv_fds(sock, _PACKET_MAX + 1, _FDS_MAX)
+    for fd in fds:
+        os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's signature
     if not data:
         return None
     if data == _IN_FILE:

@@ -19,7 +19,7 @@ from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.sandbox.ground import Ground, Namespaces, PlainProcesses
 from aegis.localcluster.kubelet.sandbox.launch import Launch, SandboxPlan
 from aegis.localcluster.kubelet.sandbox.process import StartError, exit_code
-from aegis.localcluster.kubelet.sandbox.volumes import VolumeStore
+from aegis.localcluster.kubelet.sandbox.volume_files import VolumeStore
 
 MEMORY_POLL_SECONDS = 0.06
 _MESSAGE_MAX = 4096

@@ -118,7 +118,11 @@ class Launch:
         return cls(**{
             **message,
             "argv": tuple(message["argv"]),
-            "identity": Identity(**message["identity"]),
+            "identity": Identity(**{
+                **message["identity"],
+                "groups": tuple(message["identity"]["groups"]),
+                "capabilities": tuple(message["identity"]["capabilities"]),
+            }),
             "root": root
             and Root(**{
                 **root,

@@ -4,8 +4,6 @@ Of a configuration it follows what static sites, stubs and simple proxies use: `
 `location`, `return`, `try_files`, `proxy_pass`, `add_header`, `default_type`, `include`. It passes over the rest.
 """
 
-
-
 from __future__ import annotations
 
 import datetime
