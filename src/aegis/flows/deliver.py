@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from aegis.delivery.apply import Drifted, Hands, Standing, establish, make, recheck, take_back
 from aegis.delivery.approval import ApprovalExpired, ApprovalVoid, Proposal, approve, check, evidence_root, require_time
@@ -41,6 +38,7 @@ from aegis.model.health import Health
 from aegis.model.incident import Incident, Undo
 from aegis.model.refs import ObjectRef
 from aegis.ports import Purpose
+from aegis.shadow.namespace import shielded
 
 _NOTHING = Health(wanted=0, ready=0)
 
@@ -193,24 +191,6 @@ async def hand_off(tools: Tools, incident: Incident) -> Event:
     owner = await owner_of(tools.reader, _change_set(incident).target)
     document = remediation_to_dict(incident)
     return HandedOff(handoff=emit(tools.emit, incident, owner or Owner(), document))
-
-
-async def shielded(work: Coroutine[Any, Any, None]) -> None:
-    """Finish the work although this task is cancelled meanwhile.
-
-    Raises:
-        CancelledError: afterwards, if it was.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    task.result()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def _paged(tools: Tools, error: Drifted) -> Stopped:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aegis.errors import AegisError, Refused, UsageError
+from aegis.errors import AegisError, Defect, Refused, UsageError
 from aegis.interfaces.cli.demo_scenario import Scenario, chosen
 from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
@@ -79,9 +79,13 @@ async def _demo(options: Globals, scenarios: list[Scenario], folder: Path) -> li
 async def _play_all(
     options: Globals, loaded: LoadedSettings, scenarios: list[Scenario], progress: StderrProgress
 ) -> list[JsonObject]:
-    """Two at a time where nobody is asked: a person answers one question after the other."""
+    """Two at a time where nobody is asked: a person answers one question after the other.
+
+    Raises:
+        Defect: if a shadow is left behind.
+    """
     from aegis.drivers.kubernetes import connect
-    from aegis.interfaces.cli.demo_run import Stage, play
+    from aegis.interfaces.cli.demo_run import Stage, play, shadows_left
     from aegis.wiring import connected
 
     slots = asyncio.Semaphore(_AT_ONCE if options.yes else 1)
@@ -98,6 +102,9 @@ async def _play_all(
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(scenario)) for scenario in scenarios]
+        if left := await shadows_left(system.reader):
+            raise Defect(f"shadows are left behind: {', '.join(left)}")
+    progress("no shadow is left")
     return [task.result() for task in tasks]
 
 

@@ -203,9 +203,8 @@ def _decided_against(item: JsonObject, gate: str) -> bool:
     return any(one["gate"] == gate and one["outcome"] == Outcome.FAILED.value for one in item["gates"])
 
 
-async def tidy(reader: ClusterReader, namespaces: Sequence[str]) -> list[str]:
+async def shadows_left(reader: ClusterReader) -> list[str]:
     """Namespaces of shadows that are still there: none should be."""
     from aegis.shadow.namespace import SELECTOR
 
-    left = await reader.list("v1", "Namespace", labels=SELECTOR)
-    return [str(one["metadata"]["name"]) for one in left if one["metadata"]["name"] not in namespaces]
+    return [str(one["metadata"]["name"]) for one in await reader.list("v1", "Namespace", labels=SELECTOR)]

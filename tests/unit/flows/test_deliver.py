@@ -1,0 +1,89 @@
+"""A roll-back is finished whatever happens to the task around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from flow_world import World, api_server, world
+
+from aegis.flows.deliver import ask_approval, prepare_undo, roll_back
+from aegis.flows.events import RolledBack, Stopped, UndoPrepared
+from aegis.flows.remediation import open_incident, run
+from aegis.model.incident import Incident, Phase
+from aegis.model.refs import Json, ObjectRef
+
+
+@pytest_asyncio.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[World]:
+    async with api_server(tmp_path) as kubeconfig, world(tmp_path, kubeconfig) as made:
+        await made.make(colour="red")
+        yield made
+
+
+class Slow:
+    """Writes take their time, so that a cancellation falls into one."""
+
+    def __init__(self, shop: World) -> None:
+        self._shop = shop
+        self.writing = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shop.driver, name)
+
+    async def patch(self, ref: ObjectRef, operations: list[Json], **how: Any) -> Any:
+        self.writing.set()
+        await asyncio.sleep(0.2)
+        return await self._shop.driver.patch(ref, operations, **how)
+
+
+async def applied(shop: World) -> Incident:
+    """An incident whose change stands in production."""
+    tools = await shop.tools()
+    incident = await run(tools, await open_incident(tools, shop.target))
+    assert await shop.data() == {"colour": "blue"}
+    return replace(incident, phase=Phase.MONITORING, rolling_back=True)
+
+
+async def test_a_roll_back_is_not_cut_off(shop: World) -> None:
+    incident = await applied(shop)
+    shop.writer = slow = Slow(shop)
+    tools = await shop.tools()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(roll_back(tools, incident))
+        await slow.writing.wait()
+        task.cancel()
+    assert task.cancelled()
+    assert await shop.data() == {"colour": "red"}
+    assert isinstance(await roll_back(tools, incident), RolledBack), "and asked again, it sees that it is done"
+    assert shop.real_writes().count("json-patch ConfigMap/settings") == 1
+
+
+async def test_what_is_not_ours_any_more_is_not_taken_back(shop: World) -> None:
+    incident = await applied(shop)
+    await shop.make(colour="green")
+    event = await roll_back(await shop.tools(), incident)
+    assert isinstance(event, Stopped)
+    assert event.reason == "Drifted"
+    assert "a person must look" in shop.told
+
+
+async def test_the_undo_is_known_before_anything_is_written(shop: World) -> None:
+    shop.person.yes = None
+    tools = await shop.tools()
+    waiting = await run(tools, await open_incident(tools, shop.target))
+    shop.person.yes = True
+    tools = await shop.tools(policy=replace(tools.policy))
+
+    approved = await ask_approval(tools, waiting)
+    event = await prepare_undo(tools, replace(waiting, approval=approved.approval))  # type: ignore[union-attr]
+    assert isinstance(event, UndoPrepared)
+    name = str(shop.target)
+    assert event.undo.before_hashes[name] != event.undo.after_hashes[name]
+    assert await shop.data() == {"colour": "red"}
+    assert shop.real_writes() == []
