@@ -93,7 +93,7 @@ class Kubectl:
             if found:
                 return found
             assert time.monotonic() < end, f"still {found!r}\n{self('get', 'pods,events', '-o', 'wide')}"
-            time.sleep(0.1)
+            time.sleep(0.2)  # each look is a process
 
     def pods(self, selector: str = "") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.json("pods", "-l", selector)["items"]
@@ -125,6 +125,5 @@ def binary(request: pytest.FixtureRequest) -> str:
 def k(binary: str, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
     kubectl = Kubectl(binary, kubeconfig, tmp_path, f"t-{uuid.uuid4().hex[:8]}")
     kubectl("create", "namespace", kubectl.namespace)
-    kubectl.expect(lambda: "default" in kubectl("get", "serviceaccounts", "-o", "name"))
     yield kubectl
     kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
