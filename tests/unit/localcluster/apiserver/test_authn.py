@@ -1,11 +1,11 @@
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
 from api_calls import Api
 
-from aegis.localcluster.apiserver import authn
 from aegis.localcluster.apiserver.authn import ANONYMOUS, Unauthorized
 
 
@@ -32,7 +32,7 @@ def test_a_service_accounts_token_ends_with_the_account(api: Api) -> None:
 
 def test_a_token_expires(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     issued = api.core.authenticator.issue(account(api), seconds=600, audiences=())
-    monkeypatch.setattr(authn.time, "time", lambda: issued.expires_at + 1.0)
+    monkeypatch.setattr(time, "time", lambda: issued.expires_at + 1.0)
     assert api.core.authenticator.of_token(issued.token) is None
 
 

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from aegis.localcluster.apiserver.refusals import Expired
-from aegis.localcluster.apiserver.store import FIRST_REVISION, Store, Stored
+from aegis.localcluster.apiserver.store import FIRST_REVISION, Change, Store, Stored
 
 
 def put(store: Store, name: str, **fields: object) -> Stored:
@@ -105,7 +105,12 @@ def test_an_old_revision_is_refused() -> None:
 def test_observers_come_after_subscriptions() -> None:
     store = Store()
     subscription = store.subscribe({"things"})
-    store.observe(lambda change: put(store, "echo") if change.key[1] == "a" else None)
+
+    def echo(change: Change) -> None:
+        if change.key[1] == "a":
+            put(store, "echo")
+
+    store.observe(echo)
     put(store, "a")
     first, second = subscription.pending(), subscription.pending()
     assert first is not None
