@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -140,7 +141,7 @@ class Kubelet:
             raise LookupError(f"container {container} is not running")
         return await run.execute(tuple(argv), seconds)
 
-    async def dial(self, pod_uid: str, port: int) -> object:
+    async def dial(self, pod_uid: str, port: int) -> socket.socket:
         """A connection (a non-blocking socket) to a port inside a pod, as `kubectl port-forward` makes it.
 
         Raises:
@@ -151,7 +152,11 @@ class Kubelet:
         if worker is None or worker.sandbox is None:
             raise LookupError("the pod is not running")
         made = await worker.sandbox.socket()
-        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        try:
+            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        except BaseException:
+            made.close()
+            raise
         return made
 
     async def usage(self, pod_uid: str) -> dict[str, dict[str, float]]:

@@ -95,6 +95,14 @@ class Bench:
         await self.phase(name, "Succeeded", "Failed")
         return await self.output(name)
 
+    async def said(self, name: str, end: str) -> str:
+        """Its output, once it ends so."""
+        for _ in range(2000):
+            if (out := await self.output(name)).endswith(end):
+                return out
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"pod {name} said only {out!r}")
+
     def events(self, name: str) -> list[tuple[str, str]]:
         return [
             (event["reason"], event["message"])

@@ -194,11 +194,7 @@ async def test_volumes_show_objects_and_follow_them(bench: Any) -> None:
     await bench.ready("watcher")
     await bench.until(lambda: bench.container("watcher").get("started"))
     bench.api.patch("configmaps", "default", "cm", {"data": {"a": "new\n"}}, manager="test")
-    out = ""
-    async with asyncio.timeout(40):
-        while not out.endswith("new\n"):
-            out = await bench.output("watcher")
-            await asyncio.sleep(0.02)
+    out = await bench.said("watcher", "new\n")
     assert sorted(out.splitlines()) == ["1", "1", "new", "touch: cannot touch '/cfg/x': Read-only file system"]
 
 

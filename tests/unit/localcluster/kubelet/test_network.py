@@ -170,7 +170,7 @@ async def test_a_policy_cuts_connections_that_stand(bench: Any) -> None:
     container = {"name": "app", "image": "python:3.12-slim", "command": ["python3", "-c", script]}
     bench.create("holder", restartPolicy="Never", containers=[container])
     await bench.until(lambda: bench.container("holder").get("started"))
-    await settle()
+    await bench.said("holder", "up\n")
     policy(bench, "deny", "web", policyTypes=["Ingress"])
     await bench.phase("holder", "Failed")
     assert bench.container("holder")["state"]["terminated"]["exitCode"] == 9, await bench.output("holder")
