@@ -97,6 +97,7 @@ class Bench:
 
     async def said(self, name: str, end: str) -> str:
         """Its output, once it ends so."""
+        out = ""
         for _ in range(2000):
             if (out := await self.output(name)).endswith(end):
                 return out
