@@ -61,9 +61,8 @@ def service_key(graph: Graph, host: str, namespace: str) -> Key | None:
 
     A name that no Service of the evidence bears counts only if it is spelled as a cluster name or as one bare word.
     """
-    for service in graph.of_kind("Service"):
-        if host in {text(service.spec.get("clusterIP")), *map(str, service.spec.get("clusterIPs") or ())}:
-            return service.key
+    if host[:1].isdigit() or ":" in host:
+        return next((service.key for service in graph.of_kind("Service") if host in _addresses_of(service)), None)
     labels = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
     if len(labels) == 1 and _BARE.fullmatch(labels[0]):
         return ("Service", namespace, labels[0])
@@ -87,6 +86,10 @@ def calls_of(graph: Graph, workload: Node) -> tuple[Call, ...]:
     ]
     found.sort(key=lambda call: graph.get(*call.service) is None)
     return tuple(dict.fromkeys(found))
+
+
+def _addresses_of(service: Node) -> set[str]:
+    return {text(service.spec.get("clusterIP")), *map(str, service.spec.get("clusterIPs") or ())}
 
 
 def _texts(graph: Graph, namespace: str, container: ContainerAt) -> Iterator[tuple[str, str, str, Key | None]]:

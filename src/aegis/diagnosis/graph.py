@@ -32,8 +32,9 @@ class Tie(StrEnum):
     REFERENCES = "references"
     RUNS_ON = "runs on"
     TARGETS = "targets"
+    RUNS = "runs"
+    """A workload and its pods, through whatever controllers stand between."""
     CALLS = "calls"
-    BACKED_BY = "is backed by"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +133,11 @@ class Graph:
     def __init__(self, evidence: Sequence[Evidence]) -> None:
         self.evidence = tuple(evidence)
         self._nodes: dict[Key, Node] = {}
-        self._kinds: dict[str, list[Node]] = defaultdict(list)
+        self._kinds: dict[tuple[str, str | None], list[Node]] = defaultdict(list)
         self._events: dict[Key, list[EventNode]] = defaultdict(list)
         self._logs: dict[Key, list[LogNode]] = defaultdict(list)
-        self._out: dict[Key, list[Edge]] = defaultdict(list)
-        self._into: dict[Key, list[Edge]] = defaultdict(list)
+        self._out: dict[tuple[Key, Tie], list[Edge]] = defaultdict(list)
+        self._into: dict[tuple[Key, Tie], list[Edge]] = defaultdict(list)
         self._alerts: dict[Key, list[Evidence]] = defaultdict(list)
         self._listed: set[tuple[str, str]] = set()
         for item in sorted(evidence, key=_order):
@@ -159,8 +160,7 @@ class Graph:
 
     def of_kind(self, kind: str, namespace: str | None = None) -> tuple[Node, ...]:
         """The objects of a kind that the evidence holds, of one namespace or of all, by name."""
-        found = self._kinds.get(kind, [])
-        return tuple(node for node in found if namespace is None or node.ref.namespace == namespace)
+        return tuple(self._kinds.get((kind, namespace), ()))
 
     def objects(self) -> tuple[Node, ...]:
         """Everything that the evidence holds, in its order."""
@@ -191,16 +191,16 @@ class Graph:
     def tie(self, edges: Iterable[Edge]) -> None:
         """Add ties (while building)."""
         for edge in edges:
-            self._out[edge.source].append(edge)
-            self._into[edge.target].append(edge)
+            self._out[edge.source, edge.tie].append(edge)
+            self._into[edge.target, edge.tie].append(edge)
 
     def out(self, key: Key, tie: Tie) -> tuple[Edge, ...]:
         """The ties that leave an object."""
-        return tuple(edge for edge in self._out.get(key, ()) if edge.tie is tie)
+        return tuple(self._out.get((key, tie), ()))
 
     def into(self, key: Key, tie: Tie) -> tuple[Edge, ...]:
         """The ties that end at an object."""
-        return tuple(edge for edge in self._into.get(key, ()) if edge.tie is tie)
+        return tuple(self._into.get((key, tie), ()))
 
     # ── taking in ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,7 +235,8 @@ class Graph:
             return
         node = Node(ref=item.subject, obj=item.payload, evidence_id=item.id)
         self._nodes[key] = node
-        self._kinds[item.subject.kind].append(node)
+        for scope in (None, item.subject.namespace):
+            self._kinds[item.subject.kind, scope].append(node)
 
     def _take_event(self, item: Evidence) -> None:
         event = item.payload

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from aegis.diagnosis.calls import calls_of
 from aegis.diagnosis.graph import Edge, Graph, Key, Node, Tie
 from aegis.diagnosis.reading import at, items, mapping, text
+from aegis.diagnosis.workload import owners_of
 from aegis.kube.pod_template import pod_spec_of, references
 from aegis.kube.selector import Selector, SelectorError, equality_selector, label_selector
 from aegis.model.evidence import Evidence
@@ -21,6 +22,12 @@ def build(evidence: Sequence[Evidence]) -> Graph:
         graph.tie(_owners(node))
         graph.tie(_named(node))
         graph.tie(_targets(node))
+    for pod in graph.of_kind("Pod"):
+        graph.tie(
+            Edge(source=key, tie=Tie.RUNS, target=pod.key)
+            for key in dict.fromkeys(owners_of(graph, pod))
+            if key != pod.key
+        )
     for service in graph.of_kind("Service"):
         graph.tie(_selected(graph, service, equality_selector(mapping(service.spec.get("selector"))), "Pod"))
     for budget in graph.of_kind("PodDisruptionBudget"):

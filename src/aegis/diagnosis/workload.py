@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -119,19 +120,18 @@ def pods_of(graph: Graph, node: Node) -> tuple[Node, ...]:
     if node.ref.kind == "Service":
         edges = graph.out(node.key, Tie.SELECTS)
         return tuple(graph.node(edge.target) for edge in edges)
-    pods = graph.of_kind("Pod", node.ref.namespace)
-    return tuple(pod for pod in pods if top_owner(graph, pod).key == node.key or _is_within(graph, pod, node.key))
+    return tuple(graph.node(edge.target) for edge in graph.out(node.key, Tie.RUNS))
 
 
-def _is_within(graph: Graph, pod: Node, key: Key) -> bool:
+def owners_of(graph: Graph, pod: Node) -> Iterator[Key]:
+    """The controllers above a pod, the nearest first; the top also where the evidence only suggests it."""
     current: Node | None = pod
     for _ in range(_MOST_OWNERS):
         current = controller_of(graph, current) if current else None
-        if current is None:
-            return False
-        if current.key == key:
-            return True
-    return False
+        if current is None or current.key[0] == "Node":
+            break
+        yield current.key
+    yield top_owner(graph, pod).key
 
 
 def _deployment_behind(graph: Graph, replica_set: Node, pod: Node) -> Node:

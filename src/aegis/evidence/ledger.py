@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from aegis.model.canonical import canonical_json
 from aegis.model.drift import spec_hash
 from aegis.model.evidence import Evidence, Tier
 from aegis.model.redact import redact_object, redact_text
@@ -171,12 +170,18 @@ def _kept(obj: Json) -> JsonObject:
     metadata = plain.get("metadata")
     if plain.get("kind") == "Secret":
         plain = _keys_only(plain)
-    elif isinstance(metadata, Mapping) and len(canonical_json(plain)) > _MOST_OBJECT_BYTES:
+    elif isinstance(metadata, Mapping) and _size(plain) > _MOST_OBJECT_BYTES:
         plain = {key: value for key, value in plain.items() if key not in {"data", "binaryData"}}
     redacted: JsonObject = redact_object(plain)
     if redacted != obj:
         redacted[SPEC_HASHES] = [spec_hash(obj), spec_hash(obj, autoscaled=True)]
     return redacted
+
+
+def _size(obj: JsonObject) -> int:
+    """The characters of a ConfigMap's content: no other kind can be as large."""
+    contents = (obj.get(name) for name in ("data", "binaryData"))
+    return sum(len(str(value)) for content in contents if isinstance(content, Mapping) for value in content.values())
 
 
 def _keys_only(secret: JsonObject) -> JsonObject:
