@@ -1,26 +1,79 @@
-"""What the settings become."""
+"""Settings become rules."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from aegis.model.refs import ObjectRef
 from aegis.ports import Cluster
-from aegis.settings import load
-from aegis.wiring import actuator_rules
+from aegis.settings import LoadedSettings, Settings, load
+from aegis.wiring import Places, actuator_rules, delivery_policy, links, trial_limits
+
+REAL = Cluster(uid="c", server="https://k8s.example", context="prod", version="v1.33.0")
+POD = ObjectRef(api_version="v1", kind="Pod", name="web-1", namespace="shop")
 
 
-@pytest.mark.parametrize(
-    ("embedded", "environ", "expected"),
-    [
-        (False, {}, 3),
-        (True, {}, None),
-        (True, {"AEGIS_SAFETY__WRITES_PER_HOUR": "3"}, 3),
-        (False, {"AEGIS_SAFETY__WRITES_PER_HOUR": "7"}, 7),
-    ],
-)
-def test_the_embedded_cluster_has_no_rate_of_writes_unless_one_is_set(
-    *, embedded: bool, environ: dict[str, str], expected: int | None
-) -> None:
-    cluster = Cluster(uid="u", server="https://127.0.0.1:1", context="c", version="v1", embedded=embedded)
+def settings(tmp_path: Path, **flags: Any) -> Settings:
+    given = {key.replace("__", "."): value for key, value in flags.items()}
+    return load(None, given, environ={"HOME": str(tmp_path)}).settings
 
-    assert actuator_rules(load(environ=environ), cluster).writes_per_hour == expected
+
+def test_the_approval_and_the_watch_are_as_configured(tmp_path: Path) -> None:
+    policy = delivery_policy(settings(tmp_path, approval__timeout_minutes=5, monitoring__post_fix_seconds=60))
+    assert policy.approval == timedelta(minutes=5)
+    assert (policy.watch.window, policy.watch.stable) == (60, 60)
+    assert policy.watch.deadline >= policy.watch.window
+
+
+@pytest.mark.parametrize("seconds", [0.5, 60, 300, 3000, 86400])
+def test_any_length_of_the_watch_can_be_met(tmp_path: Path, seconds: float) -> None:
+    delivery_policy(settings(tmp_path, monitoring__post_fix_seconds=seconds))
+
+
+def test_an_approval_names_the_rules_it_was_given_under(tmp_path: Path) -> None:
+    usual = delivery_policy(settings(tmp_path)).version
+    assert delivery_policy(settings(tmp_path)).version == usual
+    assert delivery_policy(settings(tmp_path, safety__writes_per_hour=9)).version != usual
+    assert delivery_policy(settings(tmp_path, grafana__url="http://g.example")).version == usual
+
+
+def loaded(tmp_path: Path, **flags: Any) -> LoadedSettings:
+    given = {key.replace("__", "."): value for key, value in flags.items()}
+    return load(None, given, environ={"HOME": str(tmp_path)})
+
+
+def test_the_door_s_rules_are_as_configured(tmp_path: Path) -> None:
+    made = actuator_rules(loaded(tmp_path, safety__protected_namespaces="a,b", safety__writes_per_hour=7), REAL)
+    assert (made.protected, made.writes_per_hour) == (frozenset({"a", "b"}), 7)
+    mark = {"argocd.argoproj.io/tracking-id": "shop:x"}
+    assert made.gitops_owner({"metadata": {"annotations": mark}}) == "Argo CD shop"
+    assert made.gitops_owner({"metadata": {}}) is None
+
+
+def test_only_the_embedded_cluster_has_no_rate_unless_one_is_set(tmp_path: Path) -> None:
+    embedded = replace(REAL, embedded=True)
+    assert actuator_rules(loaded(tmp_path), REAL).writes_per_hour == 3
+    assert actuator_rules(loaded(tmp_path), embedded).writes_per_hour is None
+    assert actuator_rules(loaded(tmp_path, safety__writes_per_hour=2), embedded).writes_per_hour == 2
+
+
+def test_secrets_are_copied_only_where_that_is_wanted(tmp_path: Path) -> None:
+    named = {"shadow__secrets_allowed": "shop/db"}
+    assert trial_limits(settings(tmp_path, **named)).copy_secrets == ()
+    assert trial_limits(settings(tmp_path, shadow__secrets="copy", **named)).copy_secrets == ("shop/db",)
+
+
+def test_links_are_there_only_where_grafana_is(tmp_path: Path) -> None:
+    assert links(settings(tmp_path), POD) == {}
+    found = links(settings(tmp_path, grafana__url="http://g.example/"), POD)
+    assert found == {"grafana": "http://g.example/d/pod-dashboard?var-namespace=shop&var-pod=web-1"}
+
+
+def test_the_head_of_the_log_is_kept_apart_from_it(tmp_path: Path) -> None:
+    places = Places(folder=tmp_path)
+    assert places.anchor.parent != places.audit
