@@ -38,7 +38,8 @@ def arm(rng: random.Random, mean: float | None) -> Downs:
 
 def pod(rng: random.Random, mean: float) -> list[tuple[float, float]]:
     """One pod's history."""
-    now, level, downs = 0.0, 0, []
+    now, level = 0.0, 0
+    downs: list[tuple[float, float]] = []
     while True:
         run = rng.expovariate(1 / mean)
         now += run

@@ -29,7 +29,7 @@ EXPIRES = "aegis.io/expires-at"
 SELECTOR = f"{CREATED_BY}=aegis,{SHADOW}"
 PREFIX = "aegis-shadow-"
 
-_POLL = 0.1
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _HARD_LIMIT = timedelta(hours=2)
 
 
@@ -221,11 +221,13 @@ async def _remove(tools: TrialTools, purpose: Purpose) -> None:
     for name in reversed(purpose.scope):
         await tools.actuator.delete(_namespace_ref(name), purpose)
     left = await _remains(tools.reader, purpose)
-    for _ in range(round(tools.limits.deletion_seconds / _POLL)):
-        if not left:
-            return
-        await asyncio.sleep(_POLL)
+    waited, pause = 0.0, _FIRST_PAUSE
+    while left and waited < tools.limits.deletion_seconds:
+        await asyncio.sleep(pause)
+        waited, pause = waited + pause, min(_LONGEST_PAUSE, pause * 1.5)
         left = await _remains(tools.reader, purpose)
+    if not left:
+        return
     raise Remains(
         f"namespaces are not gone after {tools.limits.deletion_seconds:.0f} s: {', '.join(left)}",
         hint="They carry their expiry and are swept later; look for finalizers in them.",

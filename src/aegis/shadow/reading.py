@@ -11,6 +11,7 @@ from aegis.model.symptom import Signature
 from aegis.ports import ClusterReader, LogQuery
 
 _LINES, _BYTES = 50, 1 << 16
+_KILLED = frozenset({137, 143})
 
 
 async def read_signature(reader: ClusterReader, pod: Json, events: Sequence[Json] | None = None) -> Signature | None:
@@ -34,6 +35,12 @@ async def read_signature(reader: ClusterReader, pod: Json, events: Sequence[Json
             over = bool((status.get("state") or {}).get("terminated"))
             logs[container, True] = await _last_output(reader, namespace, name, container, over=over)
     return signature_of(pod, events=events, logs=logs)
+
+
+def was_killed(pod: Json) -> bool:
+    """Whether a container was killed: then an event says why, and it may have come later than the pod's status."""
+    ends = [last_termination(pod, status) for status in container_statuses(pod)]
+    return any(ended is not None and ended.get("exitCode") in _KILLED for ended in ends)
 
 
 async def _last_output(reader: ClusterReader, namespace: str, pod: str, container: str, *, over: bool) -> list[str]:

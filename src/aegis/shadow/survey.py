@@ -56,7 +56,9 @@ async def survey(
         NotFound: if the target is not there.
         Refused: if it drags too much along.
     """
+    every = await tools.reader.list("v1", "Pod", namespace=target.namespace)
     known = await _listed(tools, target.namespace)
+    known |= {ObjectRef.of(pod): pod for pod in every if not (pod.get("metadata") or {}).get("ownerReferences")}
     if target not in known:
         known[target] = await tools.reader.find(target)
     if known[target] is None:
@@ -70,7 +72,6 @@ async def survey(
         found = closure(target, changes, known)
     if len(found.workloads) + len(found.named) > MOST_OBJECTS:
         raise Refused(f"{target} depends on {len(found.workloads)} workloads: too much for a trial")
-    every = await tools.reader.list("v1", "Pod", namespace=target.namespace)
     pods = [pod for pod in every if any(owned_by(pod, ref.kind, ref.name) for ref in found.subjects)]
     return Production(
         known=known,
@@ -99,9 +100,6 @@ async def _listed(tools: TrialTools, namespace: str) -> dict[ObjectRef, Json | N
     for api_version, kind in _LISTED:
         for obj in await tools.reader.list(api_version, kind, namespace=namespace):
             known[ObjectRef.of(obj)] = obj
-    for pod in await tools.reader.list("v1", "Pod", namespace=namespace):
-        if not (pod.get("metadata") or {}).get("ownerReferences"):
-            known[ObjectRef.of(pod)] = pod
     return known
 
 

@@ -12,7 +12,7 @@ from aegis.shadow.arm import Arm
 from aegis.shadow.isolation import is_probe
 from aegis.shadow.judge import Pair
 from aegis.shadow.probe import Place
-from aegis.shadow.reading import read_signature
+from aegis.shadow.reading import read_signature, was_killed
 from aegis.shadow.workloads import is_rolled_out
 
 
@@ -81,7 +81,8 @@ class Watched:
                 if is_probe(event.object):
                     continue
                 for crash in arm.see_pod(event.type, event.object, self._now()):
-                    arm.explain(crash, await read_signature(place.tools.reader, crash.pod))
+                    told = None if was_killed(crash.pod) else arm.events
+                    arm.explain(crash, await read_signature(place.tools.reader, crash.pod, told))
                 self.changed.set()
 
     async def _events(self, place: Place, arm: Arm) -> None:
