@@ -128,7 +128,15 @@ def _units(graph: Graph) -> list[Node]:
         for node in graph.of_kind(kind):
             owner = top_owner(graph, node)
             units.setdefault(owner.key, owner)
-    for kind in ("Service", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "Node", "Ingress", "Application"):
+    for kind in (
+        "Service",
+        "PersistentVolumeClaim",
+        "HorizontalPodAutoscaler",
+        "Node",
+        "Ingress",
+        "Application",
+        "PodDisruptionBudget",
+    ):
         for node in graph.of_kind(kind):
             units.setdefault(node.key, node)
     return list(units.values())

@@ -21,7 +21,15 @@ from aegis.model.refs import Json, ObjectRef
 Key = tuple[str, str, str]
 """Kind, namespace, name: what names an object within one cluster, whatever version it was read in."""
 
-_CLUSTER_SCOPED = frozenset({"Node", "PersistentVolume", "StorageClass", "PriorityClass", "RuntimeClass", "Namespace"})
+_CLUSTER_SCOPED = frozenset({
+    "Node",
+    "PersistentVolume",
+    "StorageClass",
+    "PriorityClass",
+    "RuntimeClass",
+    "IngressClass",
+    "Namespace",
+})
 
 
 class Tie(StrEnum):

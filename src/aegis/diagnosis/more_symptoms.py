@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from aegis.diagnosis.case import Symptom, Trouble, cite
-from aegis.diagnosis.graph import Graph, Node
+from aegis.diagnosis.graph import Graph, Node, surely_absent
 from aegis.diagnosis.reading import at, condition, items, mapping, text, time_of
 from aegis.model.diagnosis import Citation
 
@@ -28,6 +28,12 @@ def object_symptoms(graph: Graph, node: Node, as_of: datetime) -> Iterator[Sympt
             yield from _job(node)
         case "Application":
             yield from _application(node)
+        case "Ingress":
+            yield from _ingress(graph, node)
+        case "CronJob":
+            yield from _cron_job(graph, node)
+        case "PodDisruptionBudget":
+            yield from _budget(node)
         case _:
             pass
     yield from _deleted(node, as_of)
@@ -103,6 +109,81 @@ def _job(job: Node) -> Iterator[Symptom]:
             message=message,
             because=f"it failed: {reason}",
             citations=(cite(job, f"conditions[Failed]: True {reason}: {message}"),),
+        )
+
+
+def _ingress(graph: Graph, node: Node) -> Iterator[Symptom]:
+    """Backends and classes that surely are not there."""
+    where = node.ref.namespace
+    rules = items(node.spec.get("rules"))
+    paths = [path for entry in rules for path in items(at(entry, "http", "paths"))]
+    backends = [mapping(path.get("backend")) for path in paths] + [mapping(node.spec.get("defaultBackend"))]
+    for backend in (mapping(found.get("service")) for found in backends):
+        name, port = text(backend.get("name")), mapping(backend.get("port"))
+        service = graph.get("Service", where, name)
+        shown = port.get("name") or port.get("number")
+        ports = (
+            [value for entry in items(service.spec.get("ports")) for value in (entry.get("port"), entry.get("name"))]
+            if service
+            else []
+        )
+        if name and surely_absent(graph, "Service", where, name):
+            yield _route(node, "BackendMissing", f"{name}:{shown}", f"spec.rules[].backend.service.name: {name}")
+        elif service is not None and ports and shown and shown not in ports:
+            yield _route(node, "BackendPort", f"{name}:{shown}", f"spec.rules[].backend.service.port: {shown}")
+    name = text(node.spec.get("ingressClassName"))
+    if name and surely_absent(graph, "IngressClass", "", name):
+        yield _route(node, "IngressClass", name, f"spec.ingressClassName: {name}")
+
+
+def _route(node: Node, reason: str, message: str, line: str) -> Symptom:
+    because = f"it leads to {message}, which is not there"
+    return Symptom(
+        trouble=Trouble.ROUTE,
+        subject=node,
+        reason=reason,
+        message=message,
+        because=because,
+        citations=(cite(node, line),),
+    )
+
+
+def _cron_job(graph: Graph, node: Node) -> Iterator[Symptom]:
+    if node.spec.get("suspend") is True:
+        yield Symptom(
+            trouble=Trouble.STOPPED,
+            subject=node,
+            reason="Suspended",
+            because="it is suspended",
+            citations=(cite(node, "spec.suspend: true"),),
+        )
+    missed = [event for event in graph.events(node.key) if "missed start time" in event.message]
+    for event in missed[-1:]:
+        yield Symptom(
+            trouble=Trouble.JOB,
+            subject=node,
+            reason=event.reason,
+            message=event.message,
+            because="it missed its starts",
+            citations=(cite(event),),
+        )
+
+
+def _budget(node: Node) -> Iterator[Symptom]:
+    """A budget that can never be met and spare a pod, however well the pods are."""
+    status = node.status
+    expected, healthy, desired = (status.get(name) for name in ("expectedPods", "currentHealthy", "desiredHealthy"))
+    if not isinstance(expected, int) or not isinstance(healthy, int) or not isinstance(desired, int):
+        return
+    if expected and healthy >= expected and desired >= expected and status.get("disruptionsAllowed") == 0:
+        said = f"it wants {desired} of {expected} pods, all of them"
+        yield Symptom(
+            trouble=Trouble.BUDGET,
+            subject=node,
+            reason="InsufficientPods",
+            message=said,
+            because=said,
+            citations=(cite(node, f"status: desiredHealthy {desired}, expectedPods {expected}, disruptionsAllowed 0"),),
         )
 
 

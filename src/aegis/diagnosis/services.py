@@ -43,6 +43,15 @@ def service_symptoms(graph: Graph, service: Node) -> Iterator[Symptom]:
             + (f"none of its {selected} pods is ready" if selected else f"no pod has the labels {shown}"),
             citations=(cite(service, f"spec.selector: {shown}"), *_slices(graph, service)),
         )
+    elif ready and (others := _workloads_without_port(graph, service)):
+        yield Symptom(
+            trouble=Trouble.NO_ENDPOINTS,
+            subject=service,
+            reason="SeveralWorkloads",
+            message=", ".join(others),
+            because=f"it sends to the pods of {', '.join(others)} as well",
+            citations=(cite(service, f"spec.selector: {shown}"),),
+        )
     elif ready and (wrong := _dead_ports(graph, service)):
         yield Symptom(
             trouble=Trouble.NO_ENDPOINTS,
@@ -141,6 +150,15 @@ def _slices_of(graph: Graph, service: Node) -> list[Node]:
 def _slices(graph: Graph, service: Node) -> Iterator[Citation]:
     for found in _slices_of(graph, service)[:1]:
         yield cite(found, f"endpoints: {len(items(found.obj.get('endpoints')))} addresses, none ready")
+
+
+def _workloads_without_port(graph: Graph, service: Node) -> list[str]:
+    """Workloads that the Service sends to although only others declare its port."""
+    workloads = [workload for workload in backing_workloads(graph, service) if workload.present]
+    ports = set(target_ports(service))
+    serving = [workload for workload in workloads if ports & set(declared_ports(workload))]
+    others = [workload for workload in workloads if declared_ports(workload) and workload not in serving]
+    return [workload.ref.name for workload in others] if serving else []
 
 
 def _dead_ports(graph: Graph, service: Node) -> list[str]:

@@ -40,14 +40,15 @@ API_VERSIONS: Final = {
     "StorageClass": "storage.k8s.io/v1",
     "PriorityClass": "scheduling.k8s.io/v1",
     "Ingress": "networking.k8s.io/v1",
+    "IngressClass": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1",
 }
 """Of the kinds that are not in the core group `v1`."""
 
 _Result = TypeVar("_Result")
 
-_CLUSTER_SCOPED: Final = frozenset({"Node", "PersistentVolume", "StorageClass", "PriorityClass"})
-_EVERYTHING: Final = ("StatefulSet", "DaemonSet", "Job", "CronJob")
+_CLUSTER_SCOPED: Final = frozenset({"Node", "IngressClass", "PersistentVolume", "StorageClass", "PriorityClass"})
+_EVERYTHING: Final = ("StatefulSet", "DaemonSet", "Job", "CronJob", "Ingress", "PodDisruptionBudget")
 _AT_ONCE: Final = 8
 _MOST_EVENTS: Final = 2000
 _MOST_OBJECTS_A_KIND: Final = 5000

@@ -51,6 +51,8 @@ def needed_kinds(objects: Iterable[Json]) -> tuple[str, ...]:
         spec = pod_spec_of(obj)
         if spec is not None:
             kinds.update(reference.kind for reference in references(spec))
+        if obj.get("kind") == "Ingress":
+            kinds.add("IngressClass")
         if obj.get("kind") == "PersistentVolumeClaim" and _mapping(obj.get("status")).get("phase") != "Bound":
             kinds.update({"PersistentVolume", "StorageClass"})
     if kinds & {"StatefulSet", "DaemonSet"}:

@@ -50,7 +50,7 @@ class World:
         if case.get("logs"):
             self.ledger.log(_ref("Pod", self.pod_name), self.container, case["logs"], previous=True)
         listed = [
-            {"kind": kind, "namespace": "" if kind in {"Node", "StorageClass"} else NAMESPACE}
+            {"kind": kind, "namespace": "" if kind in {"Node", "StorageClass", "IngressClass"} else NAMESPACE}
             for kind in case.get("listed", ())
         ]
         self.ledger.note(_ref("Namespace", NAMESPACE), "listed", {"listed": listed})
@@ -187,7 +187,14 @@ def _condition(kind: str, status: str, since: str) -> dict[str, str]:
 
 
 def _completed(obj: dict[str, Any]) -> dict[str, Any]:
-    cluster_scoped = obj["kind"] in {"Node", "StorageClass", "PriorityClass", "Namespace", "PersistentVolume"}
+    cluster_scoped = obj["kind"] in {
+        "Node",
+        "StorageClass",
+        "IngressClass",
+        "PriorityClass",
+        "Namespace",
+        "PersistentVolume",
+    }
     metadata = {"uid": f"uid-{obj['metadata']['name']}", **obj["metadata"]}
     if not cluster_scoped:
         metadata.setdefault("namespace", NAMESPACE)
