@@ -39,7 +39,7 @@ class ApiServer:
         self.log_source = log_source
         self.authority = Authority()
         store, registry = Store(), Registry()
-        writer, deleter = Writer(store, registry, Gate(store)), Deleter(store)
+        writer, deleter = Writer(store, Gate(store)), Deleter(store)
         Definitions(store, registry, writer, deleter)
         self.api: ClusterApi = Door(store, registry, writer, deleter)
         self._core = Core(

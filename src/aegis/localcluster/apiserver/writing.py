@@ -31,7 +31,7 @@ from aegis.localcluster.apiserver.refusals import (
     invalid_value,
     required,
 )
-from aegis.localcluster.apiserver.registry import Place, Registry, Resource
+from aegis.localcluster.apiserver.registry import Place, Resource
 from aegis.localcluster.apiserver.schema.resources import prepare
 from aegis.localcluster.apiserver.store import Store, Stored
 from aegis.localcluster.apiserver.validation import validate
@@ -41,7 +41,7 @@ FieldValidation = Literal["Ignore", "Warn", "Strict"]
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 """The finalizer that holds a CustomResourceDefinition until its objects are gone."""
-_KEEPS_STATUS_ON_CREATE = frozenset({"Namespace", "Pod", "Node"})
+_KEEPS_STATUS_ON_CREATE = frozenset({"Node"})
 _WITH_GENERATION = frozenset({
     "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job", "CronJob", "Pod",
     "Ingress", "IngressClass", "NetworkPolicy", "PodDisruptionBudget", "CustomResourceDefinition", "EndpointSlice",
@@ -75,8 +75,8 @@ class WriteOptions:
 class Writer:
     """Writes objects, in full order."""
 
-    def __init__(self, store: Store, registry: Registry, gate: admission.Gate) -> None:
-        self._store, self._registry, self._gate = store, registry, gate
+    def __init__(self, store: Store, gate: admission.Gate) -> None:
+        self._store, self._gate = store, gate
 
     def create(
         self, resource: Resource, namespace: str | None, given: Mapping[str, Any], options: WriteOptions
@@ -99,20 +99,7 @@ class Writer:
             raise AlreadyExists(resource, key[1])
         if not resource.custom:
             apply_defaults(resource.kind, obj)
-        request = admission.Request(
-            resource=resource,
-            operation="CREATE",
-            new=obj,
-            old=None,
-            dry_run=options.dry_run,
-            user=options.user,
-            warnings=options.warnings,
-        )
-        self._gate.mutate(request)
-        faults = metadata_faults(resource.kind, metadata) + validate(resource, obj, None)
-        if faults:
-            raise Invalid(resource, metadata["name"], faults)
-        self._gate.judge(request)
+        self._admit(resource, obj, None, options)
         if resource.custom or resource.kind in _WITH_GENERATION:
             metadata["generation"] = 1
         entries = options.managed
@@ -141,9 +128,23 @@ class Writer:
         _decoded(resource, new, options)
         if options.subresource != "status" and not resource.custom:
             apply_defaults(resource.kind, new)
+        self._admit(resource, new, old, options)
+        _track(resource, old, new, options)
+        if _same(old, new):
+            return old
+        if _spec_changed(resource, old, new):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if options.dry_run:
+            return new
+        if may_vanish(resource, new):
+            return self._store.remove(resource.stored_as, key, new)
+        return self._store.put(resource.stored_as, key, new)
+
+    def _admit(self, resource: Resource, new: Object, old: Stored | None, options: WriteOptions) -> None:
+        # Admission may change the object, then it is validated, then admission may only refuse it.
         request = admission.Request(
             resource=resource,
-            operation="UPDATE",
+            operation="CREATE" if old is None else "UPDATE",
             new=new,
             old=old,
             dry_run=options.dry_run,
@@ -155,18 +156,8 @@ class Writer:
         faults = metadata_faults(resource.kind, new["metadata"])
         faults += validate(resource, new, old, subresource=options.subresource, trusted=options.trusted)
         if faults:
-            raise Invalid(resource, place.name, faults)
+            raise Invalid(resource, new["metadata"]["name"], faults)
         self._gate.judge(request)
-        _track(resource, old, new, options)
-        if _same(old, new):
-            return old
-        if _spec_changed(resource, old, new):
-            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        if options.dry_run:
-            return new
-        if may_vanish(resource, new):
-            return self._store.remove(resource.stored_as, key, new)
-        return self._store.put(resource.stored_as, key, new)
 
 
 def undeclared(resource: Resource, given: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,10 @@ def test_the_status_is_changed_through_its_subresource_only(api: Api, pod: dict[
     assert after["spec"] == made["spec"]
 
 
+def test_a_new_object_brings_no_status_of_its_own(api: Api, pod: dict[str, Any]) -> None:
+    assert api.json("create", "pods", None, {**pod, "status": {"phase": "Running"}})["status"] == {"phase": "Pending"}
+
+
 def test_most_of_a_pod_cannot_change(api: Api, pod: dict[str, Any]) -> None:
     made = api.json("create", "pods", None, pod)
     made["spec"]["containers"][0]["image"] = "nginx:1.28"
