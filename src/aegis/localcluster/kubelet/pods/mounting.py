@@ -9,6 +9,7 @@ from aegis.localcluster.kubelet.pods.volumes import Content, Empty, VolumeError,
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Sandbox
 
+_TOKEN_SHARE = 0.8
 _NAMED = {
     "configMapRef": "configmaps",
     "configMapKeyRef": "configmaps",
@@ -23,17 +24,27 @@ class Mounter:
     def __init__(self, host: Host, sandbox: Sandbox, lookup: Lookup) -> None:
         self._host, self._sandbox, self._lookup = host, sandbox, lookup
         self._done: dict[str, Content] = {}
+        self._tokens: dict[tuple[str, int], tuple[str | None, float]] = {}
 
     async def set_up(self, pod: Object) -> list[str]:
         """Make what is not there yet and renew what changed; the faults that are left, in the kubelet's words."""
         faults = []
         for volume in pod["spec"].get("volumes") or ():
             try:
-                await self._one(volume["name"], content(volume, pod, self._lookup, self._host.token), pod)
+                await self._one(volume["name"], content(volume, pod, self._lookup, self._token), pod)
             except (VolumeError, SandboxError) as error:
                 if volume["name"] not in self._done:
                     faults.append(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
         return faults
+
+    def _token(self, pod: Object, audience: str, seconds: int) -> str | None:
+        """The pod's token, made anew only when most of its time is over."""
+        now, key = self._host.clock(), (audience, seconds)
+        token, renewed_at = self._tokens.get(key, (None, 0.0))
+        if now >= renewed_at:
+            token = self._host.token(pod, audience, seconds)
+            self._tokens[key] = (token, now + seconds * _TOKEN_SHARE)
+        return token
 
     async def _one(self, name: str, wanted: Content, pod: Object) -> None:
         if self._done.get(name) == wanted:

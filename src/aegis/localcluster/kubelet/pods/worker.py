@@ -36,6 +36,7 @@ from aegis.localcluster.status import ApiError
 
 _MANAGER = "kubelet"
 _CONFIG_RETRY_SECONDS = 10.0
+_RESYNC_SECONDS = 60.0
 _MOUNT_RETRY_SECONDS = (0.5, 120.0)
 _START_FAULT = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -152,7 +153,7 @@ class PodWorker:
                 self._wake.set()
             self._plan = replace(follows, start=())
         self._publish()
-        return min(waits, default=None)
+        return min(waits, default=_RESYNC_SECONDS)
 
     async def _ready_to_start(self, waits: list[float]) -> bool:
         """Whether there is a sandbox with all its volumes, made now if need be."""
