@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import jsonpatch
+
 from aegis.diagnosis.case import Case
 from aegis.diagnosis.graph import Node, Tie
-from aegis.diagnosis.history import Revision
+from aegis.diagnosis.history import Revision, bare_template
 from aegis.diagnosis.reading import number, text
 from aegis.evidence.ledger import spec_hash_of
-from aegis.kube.pod_template import containers, pod_spec_of, template_path
+from aegis.kube.pod_template import containers, pod_spec_of, template_of, template_path
 from aegis.model.changes import Apply, Change, ChangeSet, Fix, JsonPatch, Provenance, Risk
 from aegis.model.redact import contains_mark
 from aegis.model.refs import JsonObject
@@ -139,19 +141,27 @@ def human_fix(id: str, summary: str, *, risk: Risk = Risk.MEDIUM) -> Fix:  # noq
 
 
 def restore_template(case: Case, node: Node, revision: Revision) -> Fix | None:
-    """Go back to a good revision's whole template."""
+    """Go back to a good revision's whole template.
+
+    Where the template holds something that was redacted when it was read, only what differs is changed, so that nothing
+    redacted has to be written.
+    """
     path = template_path(node.ref.kind)
     if not can_change_template(node) or not path:
         return None
-    field = ".".join(path)
+    field, pointer = ".".join(path), "/" + "/".join(path)
     template = dict(revision.template)
-    source = Provenance(path=field, value=template, source=revision.source, evidence_id=revision.node.evidence_id)
+    operations: list[JsonObject] = [{"op": "replace", "path": pointer, "value": template}]
+    if contains_mark(template):
+        now = bare_template(template_of(node.obj) or {})
+        operations = [{**op, "path": pointer + op["path"]} for op in jsonpatch.make_patch(now, template).patch]
+    source = {"source": revision.source, "evidence_id": revision.node.evidence_id}
     return json_fix(
         case,
         node,
-        [{"op": "replace", "path": "/" + "/".join(path), "value": template}],
+        operations,
         id="roll-back",
         summary=f"Roll {node.ref.kind} {node.ref.name} back to {revision.source}",
         risk=Risk.MEDIUM,
-        provenance=[source],
+        provenance=[Provenance(path=field, value=op["value"], **source) for op in operations if "value" in op],
     )
