@@ -203,8 +203,8 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterat
     """The whole system, connected to the cluster that is configured.
 
     Raises:
-        UsageError: if no cluster is configured, or not usably.
-        Unavailable: if it does not answer.
+        UsageError: if the configuration cannot be used.
+        Unavailable: if there is none, or it does not answer.
     """
     from aegis.actuator import ClusterActuator
     from aegis.drivers.kubernetes import connect

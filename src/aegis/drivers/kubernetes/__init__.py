@@ -22,7 +22,8 @@ async def connect(options: KubeOptions) -> AsyncIterator[KubernetesDriver]:
     """A driver for one cluster; nothing is sent before the first call.
 
     Raises:
-        UsageError: if no cluster is configured, or not usably.
+        UsageError: if the configuration cannot be used.
+        Unavailable: if there is none.
     """
     from aegis.drivers.kubernetes.driver import KubernetesDriver
     from aegis.drivers.kubernetes.kubeconfig import find_endpoint

@@ -24,7 +24,7 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from aegis.drivers.kubernetes.options import KubeOptions
-from aegis.errors import UsageError
+from aegis.errors import Unavailable, UsageError
 from aegis.model.refs import Json, JsonObject
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -70,7 +70,8 @@ def find_endpoint(options: KubeOptions, *, service_account: Path = SERVICE_ACCOU
     """Where to connect to, and as whom.
 
     Raises:
-        UsageError: if there is no usable configuration; the hint says what to do.
+        UsageError: if the configuration cannot be used; the hint says what to do.
+        Unavailable: if there is none.
     """
     try:
         paths = _kubeconfig_paths(options)
@@ -81,7 +82,7 @@ def find_endpoint(options: KubeOptions, *, service_account: Path = SERVICE_ACCOU
             merged = _in_cluster(options.environ, service_account)
             single = KubeConfig.from_dict(merged).get()
         else:
-            raise UsageError("no cluster is configured", hint="Give --kubeconfig, or run `aegis local up`.")
+            raise Unavailable("no cluster is configured", hint="Give --kubeconfig, or run `aegis local up`.")
     except (ConfigError, msgspec.ValidationError) as error:
         raise UsageError(f"kubeconfig: {error}", hint="See `kubectl config view`.") from error
     except KeyError as error:
@@ -130,8 +131,9 @@ def _kubeconfig_paths(options: KubeOptions) -> list[Path]:
     named = [Path(part).expanduser() for part in options.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     found = [path for path in named if path.is_file()]
     if named and not found and "KUBERNETES_SERVICE_HOST" not in options.environ:
-        raise UsageError(
-            f"KUBECONFIG names no file that is there: {os.pathsep.join(map(str, named))}", hint="Correct it."
+        raise Unavailable(
+            f"no cluster is configured: KUBECONFIG names no file that is there: {os.pathsep.join(map(str, named))}",
+            hint="Correct it, or run `aegis local up`.",
         )
     default = Path(options.environ.get("HOME", "/nonexistent")) / ".kube" / "config"
     return found or ([default] if not named and default.is_file() else [])

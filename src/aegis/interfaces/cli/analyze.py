@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from aegis.errors import UsageError
+from aegis.errors import NotFound, PermissionDenied, UsageError
 from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit, list_document
@@ -17,6 +18,7 @@ from aegis.interfaces.cli.text import diagnoses_text, diagnosis_text
 from aegis.model.diagnosis import Confidence, Diagnosis, diagnosis_to_dict
 from aegis.model.evidence import Evidence
 from aegis.model.refs import JsonObject, ObjectRef
+from aegis.ports import ClusterReader
 
 _STATUS = {Confidence.HEALTHY: 0, Confidence.CONFIRMED: 1, Confidence.LIKELY: 1, Confidence.INCONCLUSIVE: 3}
 
@@ -63,8 +65,21 @@ async def _all(options: Globals) -> int:
     async with opened(options) as system:
         namespaces = () if options.all_namespaces else (namespace_of(options, system),)
         evidence, found = await system.survey(namespaces)
+        if namespaces and not found:
+            await _check_there(system.reader, namespaces[0])
         items = [diagnosis_to_dict(one, evidence) for one in found]
     return _list(options, found, items)
+
+
+async def _check_there(reader: ClusterReader, namespace: str) -> None:
+    """Nothing is wrong in a namespace that does not exist, either.
+
+    Raises:
+        NotFound: if it does not.
+    """
+    with suppress(PermissionDenied):  # who may not see namespaces may still look into one
+        if await reader.find(ObjectRef(api_version="v1", kind="Namespace", name=namespace)) is None:
+            raise NotFound(f"there is no namespace {namespace}", hint="Say which with -n, or -A for all.")
 
 
 def _list(options: Globals, found: tuple[Diagnosis, ...], items: list[JsonObject]) -> int:

@@ -45,8 +45,8 @@ async def opened(options: Globals) -> AsyncIterator[System]:
     """The system, connected to the cluster that the options mean.
 
     Raises:
-        UsageError: if no cluster is configured.
-        Unavailable: if it does not answer.
+        UsageError: if the configuration cannot be used.
+        Unavailable: if no cluster is configured, or it does not answer.
     """
     from aegis.wiring import connected
 

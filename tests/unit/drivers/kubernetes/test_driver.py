@@ -455,7 +455,8 @@ async def test_a_time_scale_is_taken_from_the_embedded_cluster_only(
     assert cluster.gaps == (("one", "two") if embedded else ())
 
 
-async def test_no_cluster_configured() -> None:
-    with pytest.raises(UsageError, match="no cluster is configured"):
-        async with connect(KubeOptions(environ={"HOME": "/nonexistent"})):
+@pytest.mark.parametrize("environ", [{}, {"KUBECONFIG": "/nonexistent/kubeconfig"}])
+async def test_no_cluster_configured(environ: dict[str, str]) -> None:
+    with pytest.raises(Unavailable, match="no cluster is configured"):
+        async with connect(KubeOptions(environ={"HOME": "/nonexistent", **environ})):
             pass

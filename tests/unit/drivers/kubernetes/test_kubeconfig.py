@@ -275,7 +275,7 @@ def test_home_and_explicit_files(tmp_path: Path) -> None:
         find_endpoint(KubeOptions(environ={"HOME": str(tmp_path)}, context="z"))
     with pytest.raises(UsageError, match="no such file"):
         find_endpoint(KubeOptions(kubeconfig=tmp_path / "none", environ={"HOME": str(tmp_path)}))
-    with pytest.raises(UsageError, match="KUBECONFIG names no file"):
+    with pytest.raises(Unavailable, match="KUBECONFIG names no file"):
         find_endpoint(KubeOptions(environ={"HOME": str(tmp_path), "KUBECONFIG": "/none"}))
 
 
