@@ -100,7 +100,7 @@ def _the_cause(error: BaseException) -> BaseException:
 
 
 def _said(line: str, status: int) -> int:
-    text = " ".join(line.split())
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(line.split()))
     sys.stderr.write(f"aegis: {text}\n")
     return status
 

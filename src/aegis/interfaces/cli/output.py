@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aegis.errors import UsageError
 from aegis.interfaces.cli.options import Globals
@@ -64,7 +64,17 @@ def rendered(output: str, result: Json, table: Callable[[], str]) -> str:
         case "yaml":
             return to_yaml(result)
         case _:
-            return table()
+            return plain(table())
+
+
+_CONTROL: Final = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
+
+
+def plain(text: str) -> str:
+    """Without control characters: what a program wrote must not speak to the reader's terminal."""
+    return text.translate(_CONTROL)
 
 
 def to_yaml(value: Any) -> str:

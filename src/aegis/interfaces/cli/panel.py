@@ -14,6 +14,7 @@ from rich.text import Text
 from aegis.delivery.difference import content_of
 from aegis.delivery.preview import ObjectPreview
 from aegis.flows.tools import Question
+from aegis.interfaces.cli.output import plain
 from aegis.interfaces.cli.text import difference_lines
 from aegis.model.changes import Fix
 from aegis.model.security import SecurityComparison, Severity
@@ -64,7 +65,7 @@ def _change(item: ObjectPreview) -> Padding:
     if item.after is None:
         text.append("- the object itself\n", style="red")
     for line in [] if item.after is None else difference_lines(content_of(item.before), content_of(item.after)):
-        text.append(line + "\n", style="green" if line.startswith("+") else "red")
+        text.append(plain(line) + "\n", style="green" if line.startswith("+") else "red")
     for taken in item.taken:
         text.append(f"! {taken.field} is taken over from {taken.manager}\n", style="yellow")
     text.rstrip()
@@ -84,7 +85,10 @@ def _verdict(verdict: Verdict) -> Iterator[Text | Table | Padding]:
         table.add_column(head, overflow="fold")
     for gate in verdict.gates:
         table.add_row(
-            _gate_name(gate), Text(gate.outcome.value, style=_COLOURS[gate.outcome]), gate.reason, gate.coverage
+            _gate_name(gate),
+            Text(gate.outcome.value, style=_COLOURS[gate.outcome]),
+            Text(plain(gate.reason)),
+            Text(plain(gate.coverage)),
         )
     yield table
     if verdict.gaps:
@@ -107,7 +111,7 @@ def _security(comparison: SecurityComparison) -> Padding:
         table.add_row(name, *(str(counts[name][rank.name]) for rank in ranks))
     words = f"{len(comparison.fixed)} fixed, {len(comparison.new)} new, {len(comparison.same)} as before"
     news = [f"new: {finding.severity.name} {finding.title} ({finding.subject})" for finding in comparison.new]
-    return Padding(Group(table, Text("\n".join([words, *news]))), (0, 0, 0, 2))
+    return Padding(Group(table, Text(plain("\n".join([words, *news])))), (0, 0, 0, 2))
 
 
 def _until(question: Question) -> str:
@@ -119,4 +123,4 @@ def _title(text: str) -> Text:
 
 
 def _body(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2))
+    return Padding(Text(plain(text)), (0, 0, 0, 2))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from aegis.interfaces.cli.output import plain
+
 
 class StderrProgress:
     """Prints a step as it begins, with the seconds since the start; facts only with `-v`, but for those of a count.
@@ -34,7 +36,8 @@ class StderrProgress:
         seconds = time.monotonic() - self._began
         told = " ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in facts.items())
         label = f"{self._label}: " if self._label else ""
-        sys.stderr.write(f"{seconds:6.1f}s  {label}{message}{'  (' + told + ')' if told else ''}\n")
+        line = f"{seconds:6.1f}s  {label}{message}{'  (' + told + ')' if told else ''}"
+        sys.stderr.write(plain(line) + "\n")
         sys.stderr.flush()
 
 

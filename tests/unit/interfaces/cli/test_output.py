@@ -41,3 +41,9 @@ def test_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
 def test_columns_are_aligned_and_nothing_is_said_of_nothing() -> None:
     assert columns(("a", "b"), [("x", 1), ("long", None)]) == "A      B\nx      1\nlong   -"
     assert columns(("a",), [], empty="None.") == "None."
+
+
+def test_what_a_program_wrote_does_not_speak_to_the_terminal() -> None:
+    said = rendered("table", RESULT, lambda: "a\x1b]0;title\x07b\tc\n\x9b2Jd\r")
+    assert said == "a\ufffd]0;title\ufffdb\tc\n\ufffd2Jd\ufffd"
+    assert "\x1b" not in rendered("json", document("Thing", text="\x1b[2J"), str), "JSON escapes it"
