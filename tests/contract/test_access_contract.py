@@ -63,3 +63,25 @@ async def test_impersonation(api: Client, namespace: str) -> None:
     headers = {"Impersonate-User": "mallory"}
     status = await api.call("GET", config_maps(namespace), expect=403, headers=headers)
     assert status["reason"] == "Forbidden"
+
+
+async def test_who_am_i(api: Client) -> None:
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answered = await api.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+    assert answered["status"]["userInfo"]["username"]
+
+
+async def test_token_review(api: Client, namespace: str) -> None:
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    await api.post(accounts, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bot"}})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = (await api.post(accounts + "/bot/token", request))["status"]["token"]
+    reviews = "/apis/authentication.k8s.io/v1/tokenreviews"
+
+    def review(text: str) -> dict[str, object]:
+        return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": text}}
+
+    status = (await api.post(reviews, review(token)))["status"]
+    assert status["authenticated"] is True
+    assert status["user"]["username"] == f"system:serviceaccount:{namespace}:bot"
+    assert not (await api.post(reviews, review(token + "x")))["status"].get("authenticated")

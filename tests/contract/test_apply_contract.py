@@ -1,6 +1,6 @@
 from typing import Any
 
-from contract_client import Client, config_maps, deployment, deployments
+from contract_client import APPLY, Client, config_maps, deployment, deployments
 
 
 def configuration(**data: str) -> dict[str, Any]:
@@ -53,3 +53,19 @@ async def test_update_takes_ownership(api: Client, namespace: str) -> None:
     await api.apply(path, configuration(x="1"))
     await api.merge(path, {"data": {"x": "2"}}, fieldManager="human")
     assert "human" in (await api.apply(path, configuration(x="1"), expect=409))["message"]
+
+
+async def test_ssa_refuses_undeclared_fields(api: Client, namespace: str) -> None:
+    path = config_maps(namespace) + "/a"
+    body = {**configuration(x="1"), "dota": {"x": "2"}}
+    query: dict[str, str | int] = {"fieldManager": "m1", "fieldValidation": "Strict"}
+    await api.call("PATCH", path, body, content_type=APPLY, expect=400, query=query)
+    await api.get(path, expect=404)
+
+
+async def test_ssa_shared_fields_stay_until_all_let_go(api: Client, namespace: str) -> None:
+    path = config_maps(namespace) + "/a"
+    await api.apply(path, configuration(x="1", y="1"))
+    await api.apply(path, configuration(x="1"), manager="m2")
+    assert (await api.apply(path, configuration(y="1")))["data"] == {"x": "1", "y": "1"}
+    assert (await api.apply(path, configuration(), manager="m2"))["data"] == {"y": "1"}

@@ -109,3 +109,27 @@ async def test_crd_strategic_415(api: Client, namespace: str, plural: str) -> No
 
 async def test_crd_strict_validation(api: Client, namespace: str, plural: str) -> None:
     await api.post(collection(namespace, plural), resource(plural, junk=1), fieldValidation="Strict", expect=400)
+
+
+async def test_crd_put_needs_a_revision(api: Client, namespace: str, plural: str) -> None:
+    path = collection(namespace, plural) + "/r"
+    created = await api.post(collection(namespace, plural), resource(plural))
+    await api.put(path, resource(plural, target="u"), expect=422)
+    created["spec"]["target"] = "u"
+    assert (await api.put(path, created))["metadata"]["generation"] == 2
+
+
+async def test_crd_deletion_takes_its_objects(api: Client, namespace: str, plural: str) -> None:
+    await api.post(collection(namespace, plural), resource(plural))
+    definition = f"{DEFINITIONS}/{plural}.acme.dev"
+    await api.delete(definition)
+
+    async def gone() -> bool:
+        return await api.status_of(definition) == 404
+
+    await until(gone)
+
+    async def unserved() -> bool:
+        return await api.status_of(collection(namespace, plural) + "/r") == 404
+
+    await until(unserved)
