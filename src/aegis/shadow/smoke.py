@@ -1,7 +1,8 @@
 """Which questions to ask a running candidate, and what its answers mean. Pure.
 
 Only what the workload itself declares is asked: the path of its readiness (or liveness) probe, else whether its port takes
-a connection; through its Service where it has one. Nobody knows which other path should answer.
+a connection; through its Service where it has one. Nobody knows which other path should answer. A fix that takes a probe
+away does not take the question away: then what the broken workload declares is asked.
 """
 
 from __future__ import annotations
@@ -56,37 +57,54 @@ def counted(results: Mapping[str, Any]) -> list[Counted]:
     ]
 
 
-def checks(workloads: Sequence[Json], services: Sequence[Json], pods: Iterable[Json]) -> list[JsonObject]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One workload that is tried.
+
+    Attributes:
+        fixed: with the fix, as the server holds it.
+        broken: as it is in production; None where there is nothing to compare with.
+    """
+
+    fixed: Json
+    broken: Json | None = None
+
+    def probe(self, port: int) -> Json | None:
+        """What is asked of a port, by the fixed workload's own word or else by the broken one's."""
+        return _probe(self.fixed, port) or (_probe(self.broken, port) if self.broken is not None else None)
+
+
+def checks(candidates: Sequence[Candidate], services: Sequence[Json], pods: Iterable[Json]) -> list[JsonObject]:
     """The questions for these workloads: through their Services, else to one pod of each directly.
 
     Args:
-        workloads: the candidates, as the server holds them.
+        candidates: the workloads that are tried.
         services: of the arm.
         pods: of the candidates.
     """
     found: dict[str, JsonObject] = {}
-    for workload in workloads:
-        through = [check for service in services if is_behind(service, workload) for check in _of(service, workload)]
-        direct = [] if through else [check for pod in list(pods)[:1] for check in _direct(workload, pod)]
+    for one in candidates:
+        through = [check for service in services if is_behind(service, one.fixed) for check in _of(service, one)]
+        direct = [] if through else [check for pod in list(pods)[:1] for check in _direct(one, pod)]
         found |= {check["name"]: check for check in (*through, *direct)}
     return list(found.values())
 
 
-def _of(service: Json, workload: Json) -> Iterator[JsonObject]:
+def _of(service: Json, one: Candidate) -> Iterator[JsonObject]:
     name = str((service.get("metadata") or {}).get("name"))
     for port in (service.get("spec") or {}).get("ports") or []:
-        target = _number(workload, port.get("targetPort", port.get("port")))
+        target = _number(one.fixed, port.get("targetPort", port.get("port")))
         if port.get("protocol", "TCP") == "TCP" and target is not None:
-            yield _check(f"Service {name}:{port['port']}", name, int(port["port"]), _probe(workload, target))
+            yield _check(f"Service {name}:{port['port']}", name, int(port["port"]), one.probe(target))
 
 
-def _direct(workload: Json, pod: Json) -> Iterator[JsonObject]:
+def _direct(one: Candidate, pod: Json) -> Iterator[JsonObject]:
     address = (pod.get("status") or {}).get("podIP")
-    for at in containers(pod_spec_of(workload) or {}):
+    for at in containers(pod_spec_of(one.fixed) or {}):
         for port in at.spec.get("ports") or []:
             if address and port.get("protocol", "TCP") == "TCP" and at.group == "containers":
                 number = int(port["containerPort"])
-                yield _check(f"port {number}", str(address), number, _probe(workload, number))
+                yield _check(f"port {number}", str(address), number, one.probe(number))
 
 
 def _check(name: str, host: str, port: int, probe: Json | None) -> JsonObject:

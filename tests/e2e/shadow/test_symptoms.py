@@ -153,3 +153,14 @@ async def test_a_fix_that_leaves_readiness_flapping(world: Any, refs: Any) -> No
     assert result.verdict.decision is Decision.REJECT, world.said
     assert health.outcome is Outcome.FAILED
     assert "flaps" in health.reason
+
+
+async def test_a_fix_that_only_takes_the_probe_away(world: Any, refs: Any) -> None:
+    await begin(world, "dependency", running_unready)
+    target = refs.deployment("web", "demo-dependency")
+    change = refs.patched(target, {"op": "remove", "path": "/spec/template/spec/containers/0/readinessProbe"})
+    result = await world.try_fix(target, change)
+    smoke = next(gate for gate in result.verdict.gates if gate.gate == "smoke")
+    assert result.verdict.decision is Decision.REJECT, world.said
+    assert smoke.outcome is Outcome.FAILED
+    assert "503" in smoke.reason

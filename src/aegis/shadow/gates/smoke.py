@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aegis.errors import Unavailable
-from aegis.model.refs import JsonObject
+from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow.case import Stage, Trial
 from aegis.shadow.judge import SMOKE_WEIGHT
 from aegis.shadow.probe import run_script
-from aegis.shadow.smoke import Counted, checks, counted
+from aegis.shadow.smoke import Candidate, Counted, checks, counted
 from aegis.shadow.statistics import Sequential, Sprt
 
 _TIMEOUT, _PATIENCE, _DEADLINE = 2.0, 10.0, 300.0
@@ -48,15 +48,16 @@ class Smoke:
 
     async def _checks(self, trial: Trial) -> list[JsonObject]:
         place, tools = trial.places["c"], trial.tools
-        workloads = [
-            obj
-            for ref in trial.plan.subjects
-            if (obj := await tools.reader.find(ref.within(place.namespace))) is not None
-        ]
+        candidates = []
+        for ref in trial.plan.subjects:
+            fixed = await tools.reader.find(ref.within(place.namespace))
+            if fixed is not None:
+                broken = next((obj for obj in trial.manifests["r"] if _is(obj, ref)), None)
+                candidates.append(Candidate(fixed=fixed, broken=broken))
         services: list[JsonObject] = []
         if tools.enforces_networks:  # else pods are plain processes, and Services have no names there
             services = await tools.reader.list("v1", "Service", namespace=place.namespace)
-        return checks(workloads, services, trial.tried["c"])
+        return checks(candidates, services, trial.tried["c"])
 
     async def _ask(self, trial: Trial, asked: Sequence[JsonObject]) -> list[Counted]:
         totals: dict[str, Counted] = {}
@@ -96,6 +97,10 @@ class Smoke:
             reason = f"too few requests to tell: {words}"
             return replace(gate, outcome=Outcome.ERRORED, reason=reason, inconclusive=True)
         return gate
+
+
+def _is(obj: Json, ref: ObjectRef) -> bool:
+    return (obj.get("kind"), (obj.get("metadata") or {}).get("name")) == (ref.kind, ref.name)
 
 
 def _is_open(one: Counted | None) -> bool:
