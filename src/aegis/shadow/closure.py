@@ -147,7 +147,7 @@ class _Search:
             self._service(self._target)
             for ref in self._behind(self._target):
                 self._subjects[ref] = None
-        elif self._target.kind in WORKLOADS:
+        elif self._target.kind in WORKLOADS or self._whole(self._target) != self._target:
             self._subjects[self._whole(self._target)] = None
         for change in self._changes:
             changed = [ref for ref in self._changed(change.target) if ref not in self._subjects]
@@ -164,10 +164,12 @@ class _Search:
             self._want(ref)
 
     def _whole(self, ref: ObjectRef) -> ObjectRef:
-        """A pod that a workload made stands for that workload."""
+        """A pod, or a ReplicaSet, that a workload made stands for that workload."""
         obj = self._known.get(ref)
-        owner = workload_of_pod(obj, self._known) if ref.kind == "Pod" and obj is not None else None
-        return owner or ref
+        if obj is None or ref.kind not in {"Pod", "ReplicaSet"}:
+            return ref
+        as_pod = {"metadata": {"ownerReferences": [{"kind": "ReplicaSet", "name": ref.name}]}}
+        return workload_of_pod(obj if ref.kind == "Pod" else as_pod, self._known) or ref
 
     def _visit(self, ref: ObjectRef) -> Iterator[ObjectRef]:
         """Take in what one workload names; yields the Services that it calls."""

@@ -178,6 +178,12 @@ def test_a_pod_stands_for_the_workload_that_made_it() -> None:
     assert find(ref("Pod", "web-5d9c-x"), pod, deployment("web")).subjects == (ref("Deployment", "web"),)
 
 
+def test_a_replica_set_stands_for_its_deployment() -> None:
+    made: Json = {"apiVersion": "v1", "kind": "ReplicaSet", "metadata": {"name": "web-5d9c", "namespace": NS}}
+    assert find(ref("ReplicaSet", "web-5d9c"), made, deployment("web")).subjects == (ref("Deployment", "web"),)
+    assert find(ref("ReplicaSet", "lone"), {**made, "metadata": {"name": "lone", "namespace": NS}}).subjects == ()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
