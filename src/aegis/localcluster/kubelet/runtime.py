@@ -22,7 +22,11 @@ _NEVER_ENFORCED = (
     "hostPath and persistent volumes: they begin empty and end with the pod",
     "hostNetwork, hostPID and hostPort: every pod has a network and processes of its own",
 )
-_ONE_USER = "users: files of all container users belong to one (supplementary groups and fsGroup have no effect)"
+_ONE_USER = (
+    "users: all files of a pod belong to one user, so that runAsUser does not keep containers from each other's files; "
+    "supplementary groups and fsGroup have no effect",
+    "folders below /usr that an image does not bring cannot be written to",
+)
 
 _PLAIN = (
     "NetworkPolicy: every pod reaches everything that this machine reaches",
@@ -81,7 +85,7 @@ async def start_runtime(
                 raise
             _log.warning("pods run as plain processes, since this machine refuses namespaces: %s", error)
         else:
-            users = () if runtime.sandboxes.map_users else (_ONE_USER,)
+            users = () if runtime.sandboxes.map_users else _ONE_USER
             return runtime, Capabilities(mode="namespaces", not_enforced=(*_NEVER_ENFORCED, *users))
     zygote = Zygote(base, plain=True)
     await zygote.start()

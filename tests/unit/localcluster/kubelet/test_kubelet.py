@@ -76,7 +76,7 @@ async def test_a_container_sees_nothing_of_the_machine(
 
 
 async def test_what_a_container_writes_stays_its_own(bench: Any) -> None:
-    probe = "/usr/share/aegis-test-probe"
+    probe = "/usr/aegis-test-probe"
     out = await bench.ran("writer", f"echo hi > /etc/mine && echo hi > {probe} && cat /etc/mine {probe}")
     assert out == "hi\nhi\n"
     assert not Path(probe).exists()
@@ -294,7 +294,9 @@ async def test_an_ordinary_user_and_its_group(bench: Any) -> None:
         "user", "id -u; id -g; echo x > /s/y && cat /s/y; touch /nope || exit 3",
         securityContext=context, volumeMounts=[{"name": "s", "mountPath": "/s"}], volumes=[{"name": "s", "emptyDir": {}}],
     )  # fmt: skip
-    assert out == "1000\n3000\nx\ntouch: cannot touch '/nope': Permission denied\n"
+    assert out.startswith("1000\n3000\nx\n")
+    if bench.kubelet._runtime.sandboxes.map_users:  # else all files are the one user's that there is
+        assert out.endswith("touch: cannot touch '/nope': Permission denied\n")
 
 
 async def test_dropped_capabilities_are_gone(bench: Any) -> None:
