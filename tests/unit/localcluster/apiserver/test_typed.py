@@ -52,9 +52,7 @@ def test_merging_changes_what_the_configuration_says_and_removes_nothing(
 @settings(deadline=None)
 @given(pod=PODS)
 def test_removing_every_field_leaves_nothing(pod: dict[str, Any]) -> None:
-    assert remove(VIEW, pod, fields_of(VIEW, pod)) in (None, {}) or not all_paths(
-        fields_of(VIEW, remove(VIEW, pod, fields_of(VIEW, pod)))
-    ) & {p for p in all_paths(fields_of(VIEW, pod)) if p[-1].startswith("k:")}
+    assert remove(VIEW, pod, fields_of(VIEW, pod)) is None
 
 
 def test_the_order_of_a_merged_list() -> None:
