@@ -132,20 +132,9 @@ def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> P
         synthetic += [ref.name] if faked else []
     objects += [service(obj, ledger) for ref in found.services if (obj := known[ref]) is not None]
     for ref in found.workloads:
-        obj = known[ref]
-        if obj is None:
-            continue
-        if fault := forbidden(obj):
-            if ref in found.subjects:
-                raise Refused(
-                    f"{ref} cannot be tried in a shadow, which would let it reach the node ({fault})",
-                    hint="Try this fix by hand on a test cluster.",
-                )
-            ledger.note(f"{ref.kind} {ref.name} is not copied: a shadow does not admit it ({fault})")
-            continue
-        count = _trials(ref, obj, found, options)
-        trials[shadow_ref(ref)] = count
-        objects.append(workload(obj, options, ledger))
+        if (obj := known[ref]) is not None and _admitted(ref, obj, found, ledger):
+            trials[shadow_ref(ref)] = _trials(ref, obj, found, options)
+            objects.append(workload(obj, options, ledger))
     for host in found.outside:
         ledger.note(f"{host} is not reachable: it lies in another namespace")
     return Plan(
@@ -157,6 +146,23 @@ def plan(found: Closure, known: Known, faker: Faker, options: CloneOptions) -> P
         ledger=ledger,
         keeps_replicas=options.keep_replicas,
     )
+
+
+def _admitted(ref: ObjectRef, obj: Json, found: Closure, ledger: Ledger) -> bool:
+    """Whether a shadow takes a workload; a dependency that it does not take is left out, and the ledger says so.
+
+    Raises:
+        Refused: if it is the one to be tried.
+    """
+    fault = forbidden(obj)
+    if fault and ref in found.subjects:
+        raise Refused(
+            f"{ref} cannot be tried in a shadow, which would let it reach the node ({fault})",
+            hint="Try this fix by hand on a test cluster.",
+        )
+    if fault:
+        ledger.note(f"{ref.kind} {ref.name} is not copied: a shadow does not admit it ({fault})")
+    return not fault
 
 
 _ORDER = {"ServiceAccount": 0, "Secret": 1, "ConfigMap": 2, "PersistentVolumeClaim": 3}
