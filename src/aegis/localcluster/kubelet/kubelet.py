@@ -122,9 +122,10 @@ class Kubelet:
             ApiError: there is no output to show, with the reason.
         """
         metadata = pod["metadata"]
-        log = self._logs.find(metadata["uid"], container, previous=request.previous)
+        previous = request.previous and not self._waits_again(metadata["uid"], container)
+        log = self._logs.find(metadata["uid"], container, previous=previous)
         if log is None:
-            raise ApiError(400, "BadRequest", self._no_logs(pod, container, previous=request.previous))
+            raise ApiError(400, "BadRequest", self._no_logs(pod, container, previous=previous))
         async for piece in read(log, request):
             yield piece
 
@@ -165,6 +166,12 @@ class Kubelet:
         if worker is None or worker.sandbox is None:
             return {}
         return {key.rpartition(".")[0]: used for key, used in (await worker.sandbox.usage()).items()}
+
+    def _waits_again(self, pod_uid: str, container: str) -> bool:
+        """Whether a container waits to be restarted: its newest run then counts as the previous one too."""
+        worker = self._workers.get(pod_uid)
+        known = worker.known.get(container) if worker else None
+        return known is not None and isinstance(known.state, Waiting) and known.ended is not None
 
     def _no_logs(self, pod: Object, container: str, *, previous: bool) -> str:
         name = pod["metadata"]["name"]

@@ -23,8 +23,7 @@ _NEVER_ENFORCED = (
     "hostNetwork, hostPID and hostPort: every pod has a network and processes of its own",
 )
 _ONE_USER = (
-    "users: all files of a pod belong to one user, so that runAsUser does not keep containers from each other's files; "
-    "supplementary groups and fsGroup have no effect",
+    "users: all files of a pod belong to one, whatever runAsUser says; groups and fsGroup have no effect",
     "folders below /usr that an image does not bring cannot be written to",
 )
 

@@ -95,6 +95,7 @@ async def test_a_crash_is_restarted_with_back_off_and_its_output_is_kept(bench: 
     uid = bench.pod("crash")["metadata"]["uid"]
     assert f"restarting failed container=app pod=crash_default({uid})" in status["state"]["waiting"]["message"]
     assert await bench.output("crash", previous=True) == "dying crash\n"
+    assert await bench.output("crash") == "dying crash\n"
     assert ("BackOff", f"Back-off restarting failed container app in pod crash_default({uid})") in bench.events("crash")
 
 
@@ -374,6 +375,19 @@ async def test_logs_of_a_container_that_waits_are_refused(bench: Any) -> None:
     await bench.until(lambda: bench.container("odd").get("state"))
     with pytest.raises(ApiError, match="trying and failing to pull image"):
         await bench.output("odd")
+
+
+async def test_the_previous_output_of_a_container_that_runs_again_and_of_one_that_never_did(bench: Any) -> None:
+    script = "if [ -e /s/x ]; then echo second; sleep 60; fi; touch /s/x; echo first; exit 1"
+    mounts = [{"name": "s", "mountPath": "/s"}]
+    bench.create("twice", containers=[shell(script, volumeMounts=mounts)], volumes=[{"name": "s", "emptyDir": {}}])
+    await bench.until(lambda: bench.container("twice").get("restartCount") == 1 and bench.container("twice")["ready"])
+    assert await bench.said("twice", "second\n") == "second\n"
+    assert await bench.output("twice", previous=True) == "first\n"
+    bench.create("once", containers=[shell("sleep 60")])
+    await bench.ready("once")
+    with pytest.raises(ApiError, match='previous terminated container "app" in pod "once" not found'):
+        await bench.output("once", previous=True)
 
 
 async def test_usage_exec_and_dial(bench: Any) -> None:
