@@ -24,7 +24,7 @@ _SCALARS: dict[str, Definition] = {
     "integer": {"type": "integer", "format": "int32"},
     "number": {"type": "number", "format": "double"},
     "boolean": {"type": "boolean"},
-    "any": {"type": "object"},
+    "any": {},
     "int-or-string": {"$ref": REFERENCE + _INT_OR_STRING},
     "quantity": {"$ref": REFERENCE + _QUANTITY},
 }

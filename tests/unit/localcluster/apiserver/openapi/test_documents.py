@@ -52,3 +52,8 @@ def test_version_two_as_protobuf_holds_the_same_definitions() -> None:
         next(v for n, _, v in read(entry) if n == 1) for _, _, entry in read(definitions) if isinstance(entry, bytes)
     }
     assert names == {n.encode() for n in json.loads(documents.v2(protobuf=False))["definitions"]}
+
+
+def test_what_may_be_any_json_has_no_type() -> None:
+    schema = builtin_definitions()["io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"]
+    assert "type" not in schema["properties"]["default"]
