@@ -139,7 +139,7 @@ class Safety(Section):
 
 
 class Security(Section):
-    """The scanners."""
+    """The scanners. Only Pod Security runs in this release: the other keys are checked, and have no effect yet."""
 
     podsecurity_enabled: bool = Field(default=True, description="Check against the Pod Security Standards.")
     podsecurity_level: Literal["baseline", "restricted"] = Field(
@@ -159,7 +159,7 @@ class Security(Section):
         default="WARNING", description="The lowest priority that vetoes."
     )
     fail_on: Annotated[Severity, BeforeValidator(_upper)] = Field(
-        default="HIGH", description="The lowest severity that fails `aegis scan`."
+        default="HIGH", description="The lowest severity that fails a scan."
     )
 
 
