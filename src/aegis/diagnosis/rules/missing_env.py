@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, rule
+from aegis.diagnosis.case import Case, Hypotheses, Hypothesis, Symptom, Trouble, cite, confirmed_if, rule
 from aegis.diagnosis.graph import LogNode, Node
 from aegis.diagnosis.history import Revision, good_revisions
+from aegis.diagnosis.lacking import Lacking, lacking
 from aegis.diagnosis.mend import (
     can_change_template,
     container_patch,
@@ -23,33 +23,18 @@ from aegis.diagnosis.reading import at, items, mapping, text
 from aegis.diagnosis.workload import ContainerView, template_container
 from aegis.kube.pod_template import containers, pod_spec_of
 from aegis.model.changes import Fix, Provenance, Risk
-from aegis.model.diagnosis import Citation, Confidence
+from aegis.model.diagnosis import Citation
 from aegis.model.refs import JsonObject
 
-_NAME = r"[A-Z][A-Z0-9_]{1,63}"
-_QUOTED = rf"[\"'`“]?\$?\{{?(?P<name>{_NAME})\}}?[\"'`”]?"
-_LACKS = r"(?:is |was |are )?(?:undefined|unset|not set|not defined|not found|not provided|missing|required|empty|unbound|must be set|needed)"
-_PATTERNS = (
-    re.compile(rf"\bKeyError: {_QUOTED}"),
-    re.compile(rf"\benv(?:ironment)?[ _-]?(?:var(?:iable)?s?)?:? {_QUOTED}:? {_LACKS}", re.IGNORECASE),
-    re.compile(
-        rf"\b(?:missing|required|undefined|unset|no|need|set|provide|define)\b[^\n]{{0,40}}?\b(?:env(?:ironment)?\b[ _-]?)"
-        rf"(?:var(?:iable)?s?)?(?: is| not set| missing)?:? ?{_QUOTED}",
-        re.IGNORECASE,
-    ),
-    re.compile(rf"(?<![\w$]){_QUOTED}:? (?:env(?:ironment)?[ -]?(?:var(?:iable)?)?:? )?{_LACKS}"),
-    re.compile(rf"\b(?:[Mm]issing|[Rr]equired|[Uu]ndefined|[Uu]nset)(?: required)?:? {_QUOTED}(?:\s|$|[.,;])"),
-    re.compile(rf"\bparameter not set: {_QUOTED}|(?P<name2>{_NAME}): (?:parameter not set|unbound variable)"),
-)
 _LAST_LINES = 200
-_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lack:
-    """A line that says that a variable is not set."""
+    """A line that says that a variable is not set; unless that is clear, only who knows the variable may believe it."""
 
     name: str
+    clear: bool
     line: str
     log: LogNode
 
@@ -70,10 +55,12 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     if view is None or symptom.reason in {"OOMKilled", "StartError"}:
         return
     lacks = [lack for lack in _lacks(case, symptom) if not _is_set(case, view, lack.name)]
-    if not lacks:
+    founded = [(lack, source) for lack in lacks if (source := _source(case, view, lack.name))]
+    unfounded = [(lack, None) for lack in lacks if lack.clear]
+    ordered = sorted(founded, key=lambda found: not found[0].clear) or unfounded
+    if not ordered:
         return
-    founded = ((lack, source) for lack in lacks if (source := _source(case, view, lack.name)))
-    lack, source = next(founded, (lacks[0], None))
+    lack, source = ordered[0]
     where = container_path(case.subject, view.name)
     explanation = f"Container {view.name} ends because the environment variable {lack.name} is not set"
     explanation += f"; {source.said} has it." if source else f" (it says: {lack.line.strip()[:200]})."
@@ -86,7 +73,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     yield Hypothesis(
         cause="missing_env",
         root=case.subject.ref,
-        certainty=Confidence.CONFIRMED if source else Confidence.LIKELY,
+        certainty=confirmed_if(source is not None and lack.clear),
         explanation=explanation,
         because=f"its pod template does not set {lack.name} for container {view.name}",
         citations=tuple(citations),
@@ -98,15 +85,13 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
 
 def _lacks(case: Case, symptom: Symptom) -> Iterator[_Lack]:
     """What the output says is not set, the last said first."""
-    seen: set[str] = set()
+    seen: set[Lacking] = set()
     told = ((log, line) for log in case.logs(symptom) for line in reversed(log.lines[-_LAST_LINES:]))
     for log, line in told:
-        matches = (pattern.search(line[:_LONGEST]) for pattern in _PATTERNS)
-        names = [match["name"] or match.groupdict().get("name2") or "" for match in matches if match]
-        for name in names:
-            if name and name not in seen:
-                seen.add(name)
-                yield _Lack(name=name, line=line, log=log)
+        for found in lacking(line):
+            if found not in seen:
+                seen.add(found)
+                yield _Lack(name=found.name, clear=found.clear, line=line, log=log)
 
 
 def _is_set(case: Case, view: ContainerView, name: str) -> bool:
