@@ -44,6 +44,7 @@ _SHADOW_KINDS: Final = frozenset({
     ("apps", "ReplicaSet"),
     ("apps", "StatefulSet"),
     ("batch", "Job"),
+    ("batch", "CronJob"),
     ("networking.k8s.io", "NetworkPolicy"),
 })
 _IMMUTABLE_SELECTOR: Final = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
