@@ -11,6 +11,7 @@ from aegis.localcluster.controllers.endpoints import EndpointsController
 from aegis.localcluster.controllers.endpointslice import EndpointSliceController
 from aegis.localcluster.controllers.eventexpiry import EventExpiry
 from aegis.localcluster.controllers.garbage import GarbageCollector
+from aegis.localcluster.controllers.job import JobController
 from aegis.localcluster.controllers.loop import Controller, run
 from aegis.localcluster.controllers.mirroring import MirroringController
 from aegis.localcluster.controllers.namespace import NamespaceController
@@ -45,6 +46,7 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         ServiceAccountController(api, facts.ca_pem),
         DeploymentController(api, pace),
         ReplicaSetController(api, pace),
+        JobController(api, pace),
         Scheduler(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),

@@ -12,7 +12,6 @@ UNATTENDED = (
     "statefulsets.apps",
     "daemonsets.apps",
     "replicationcontrollers",
-    "jobs.batch",
     "cronjobs.batch",
     "horizontalpodautoscalers.autoscaling",
     "poddisruptionbudgets.policy",
