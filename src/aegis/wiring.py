@@ -108,16 +108,22 @@ class System:
 
         Returns when they are gone; whether there were any.
         """
-        from aegis.shadow.namespace import sweep
+        gone = await self.tidy(shadow_id)
+        for name in gone:
+            await self._until_gone(name)
+        return bool(gone)
 
+    async def tidy(self, shadow_id: str = "") -> list[str]:
+        """The same, without waiting until they are gone; which namespaces they were."""
+        from aegis.shadow.namespace import SELECTOR, sweep
+
+        if not await self.reader.list("v1", "Namespace", labels=SELECTOR):
+            return []
         known = {}
         for incident in await self.incidents.list():
             trying = incident.phase is Phase.ANALYZING and incident.shadow_id != shadow_id
             known[incident.id] = incident.shadow_id if trying else ""
-        gone = await sweep(self.reader, self.actuator, known)
-        for name in gone:
-            await self._until_gone(name)
-        return bool(gone)
+        return await sweep(self.reader, self.actuator, known)
 
     async def try_fix(self, incident: Incident, progress: Progress) -> tuple[Verdict, SecurityComparison | None]:
         """Red, then green, in a shadow."""
@@ -149,6 +155,7 @@ class System:
         progress: Progress,
         emit: Path | None = None,
         fix_id: str = "",
+        dry_run: bool = False,
         checkpoint: Callable[[str], None] = no_checkpoint,
     ) -> Tools:
         """What one remediation acts with."""
@@ -171,17 +178,18 @@ class System:
             policy=delivery_policy(self.settings),
             emit=emit,
             fix_id=fix_id,
-            in_flight=self.in_flight,
+            dry_run=dry_run,
+            in_flight=lambda namespace: self.in_flight(namespace, progress),
             checkpoint=checkpoint,
         )
 
-    def in_flight(self, namespace: str) -> AbstractAsyncContextManager[None]:
+    def in_flight(self, namespace: str, progress: Progress) -> AbstractAsyncContextManager[None]:
         """One change at a time in a namespace: the next waits as long as its approval may."""
         from aegis.stores.locks import target_lock
 
         ref = ObjectRef(api_version="v1", kind="Namespace", name=namespace)
         wait = delivery_policy(self.settings).approval.total_seconds()
-        return target_lock(self.places.locks, self.cluster.uid, ref, wait=wait)
+        return target_lock(self.places.locks, self.cluster.uid, ref, wait=wait, waiting=progress)
 
     async def _collect(self, request: EvidenceRequest) -> tuple[Evidence, ...]:
         from aegis.evidence.kubernetes import KubernetesEvidence

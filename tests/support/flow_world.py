@@ -73,11 +73,12 @@ class World:
     swept: list[str] = field(default_factory=list)
     rules: Rules = field(default_factory=lambda: Rules(gitops_owner=lambda _: None))
     writer: Any = None
+    name: str = "settings"
     mended_when: Callable[[JsonObject], bool] = field(default=is_blue)
 
     @property
     def target(self) -> ObjectRef:
-        return config_map("settings", self.namespace)
+        return config_map(self.name, self.namespace)
 
     @property
     def audit(self) -> FileAuditLog:

@@ -83,9 +83,11 @@ class Intent:
 
     Attributes:
         emit: hand the fix over as files instead of applying it.
+        dry_run: stop before production would be written, even where the yes was given already.
     """
 
     emit: bool = False
+    dry_run: bool = False
 
 
 def next_step(incident: Incident, intent: Intent | None = None) -> Step | None:
@@ -119,11 +121,11 @@ def _analyzing(incident: Incident) -> Step:
     return Step.TRY if incident.shadow_id else Step.RESERVE_SHADOW
 
 
-def _awaiting(incident: Incident, intent: Intent) -> Step:
+def _awaiting(incident: Incident, intent: Intent) -> Step | None:
     if intent.emit:
         return Step.HAND_OFF
     if incident.approval is not None:
-        return Step.PREPARE_UNDO
+        return None if intent.dry_run else Step.PREPARE_UNDO
     return Step.ASK_APPROVAL if incident.nonce else Step.PREPARE_QUESTION
 
 

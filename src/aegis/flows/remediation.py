@@ -28,6 +28,9 @@ _IN_FLIGHT = frozenset({Step.PREPARE_UNDO, Step.APPLY, Step.WATCH, Step.ROLL_BAC
 _UNTOUCHED = frozenset({Phase.DETECTED, Phase.ANALYZING, Phase.AWAITING_APPROVAL})
 """Production was not touched: such an incident may be given up for another."""
 
+_TOUCHED = frozenset({Phase.APPLYING_FIX, Phase.MONITORING})
+"""Production may hold half of a change: somebody must finish it."""
+
 
 async def _begin(_tools: Tools, _incident: Incident) -> Event:
     return Begun()
@@ -79,14 +82,19 @@ async def run(tools: Tools, incident: Incident) -> Incident:
 
     Raises:
         Conflict: if another process moved the incident on meanwhile.
-        Refused: if another change of the same namespace is under way for too long.
+        Refused: if another change of the same namespace is under way for too long, or half done.
     """
-    intent = Intent(emit=tools.emit is not None)
+    if tools.dry_run and incident.phase in _TOUCHED:
+        raise Refused(
+            f"{incident.id} is {incident.phase}: production was touched already",
+            hint="Run it without --dry-run: it finishes what was begun.",
+        )
+    intent = Intent(emit=tools.emit is not None, dry_run=tools.dry_run)
     step, in_flight = first_after_crash(incident) or next_step(incident, intent), False
     async with AsyncExitStack() as held:
         while step is not None:
             if step in _IN_FLIGHT and not in_flight:
-                await held.enter_async_context(tools.in_flight(incident.target.namespace))
+                await _alone(tools, incident, held)
                 in_flight = True
             event = await _performed(tools, step, incident)
             if event is None:
@@ -95,6 +103,31 @@ async def run(tools: Tools, incident: Incident) -> Incident:
             tools.checkpoint(f"{step}: stored")
             step = next_step(incident, intent)
     return incident
+
+
+async def _alone(tools: Tools, incident: Incident, held: AsyncExitStack) -> None:
+    """One change at a time in each namespace that it touches, also where the process of another one died.
+
+    Raises:
+        Refused: if another one is half done there.
+    """
+    changes = incident.fix.change_set.changes if incident.fix and incident.fix.change_set else ()
+    namespaces = {incident.target.namespace, *(change.target.namespace for change in changes)}
+    for namespace in sorted(namespaces):
+        await held.enter_async_context(tools.in_flight(namespace))
+    if incident.phase in _TOUCHED:
+        return
+    for other in await tools.incidents.list(open_only=True):
+        if other.phase in _TOUCHED and other.target.namespace in namespaces and await _is_there(tools, other):
+            raise Refused(
+                f"{other.id} about {other.target} is half done ({other.phase})",
+                hint=f"Finish it first: aegis fix {other.target.kind}/{other.target.name} -n {other.target.namespace}.",
+            )
+
+
+async def _is_there(tools: Tools, incident: Incident) -> bool:
+    """Whether the target of an incident still exists: else nobody can take it up again."""
+    return await tools.reader.find(incident.target) is not None
 
 
 async def _performed(tools: Tools, step: Step, incident: Incident) -> Event | None:

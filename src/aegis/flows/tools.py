@@ -123,6 +123,7 @@ class Tools:
         policy: the rules of delivery.
         emit: the folder that the fix is handed over in, instead of applying it.
         fix_id: which fix of the diagnosis to try; empty: the best.
+        dry_run: production is not written.
         in_flight: held, for a namespace, from the last look before a change until the watch after it is over: of two
             changes at a time nobody could say which one helped.
         now: the clock.
@@ -143,6 +144,7 @@ class Tools:
     policy: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     emit: Path | None = None
     fix_id: str = ""
+    dry_run: bool = False
     in_flight: Callable[[str], AbstractAsyncContextManager[None]] = alone
     now: Callable[[], datetime] = utc_now
     checkpoint: Callable[[str], None] = no_checkpoint

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aegis.errors import Conflict, NotFound, Unavailable, UsageError
+from aegis.errors import Conflict, NotFound, Refused, Unavailable, UsageError
 from aegis.model.incident import Incident, Phase
 from aegis.model.refs import ObjectRef
 from aegis.stores.locks import private_folder
@@ -88,10 +88,17 @@ class SqliteIncidentStore:
 
         Raises:
             NotFound: if there is none, or several begin so.
+            Refused: if it is of another cluster.
         """
         with self._open() as connection:
             rows = connection.execute(_LOAD, {"id": incident_id, "cluster_uid": self._cluster_uid}).fetchall()
+            elsewhere = connection.execute(_ELSEWHERE, {"id": incident_id}).fetchone()
         exact = [row for row in rows if row[0] == incident_id]
+        if not rows and elsewhere is not None:
+            raise Refused(
+                f"incident {incident_id} belongs to another cluster ({elsewhere[0]}, not {self._cluster_uid})",
+                hint="Choose that cluster with --context or --kubeconfig.",
+            )
         if not rows or not incident_id:
             raise NotFound(f"there is no incident {incident_id}", hint="See `aegis incident list`.")
         if len(rows) > 1 and not exact:
@@ -142,6 +149,7 @@ WHERE id = :id AND cluster_uid = :cluster_uid AND version = :read_version
 _LOAD: Final = """
 SELECT id, document FROM incidents WHERE cluster_uid = :cluster_uid AND substr(id, 1, length(:id)) = :id LIMIT 3
 """
+_ELSEWHERE: Final = "SELECT cluster_uid FROM incidents WHERE id = :id"
 _LIST: Final = f"""
 SELECT document FROM incidents
 WHERE cluster_uid = :cluster_uid

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -44,7 +44,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def target_lock(folder: Path, cluster_uid: str, target: ObjectRef, *, wait: float = 0.0) -> AsyncIterator[None]:
+async def target_lock(
+    folder: Path,
+    cluster_uid: str,
+    target: ObjectRef,
+    *,
+    wait: float = 0.0,
+    waiting: Callable[[str], object] = lambda _: None,
+) -> AsyncIterator[None]:
     """Hold the lock of one target of one cluster while the block runs; the kernel frees it if the process dies.
 
     Args:
@@ -52,6 +59,7 @@ async def target_lock(folder: Path, cluster_uid: str, target: ObjectRef, *, wait
         cluster_uid: which cluster.
         target: kind, name and namespace count.
         wait: seconds to wait for another holder.
+        waiting: told once, in words, for whom it has to wait.
 
     Raises:
         Refused: if another process still holds it.
@@ -59,6 +67,8 @@ async def target_lock(folder: Path, cluster_uid: str, target: ObjectRef, *, wait
     name = hashlib.sha256(f"{cluster_uid}\n{target.kind}\n{target.namespace}\n{target.name}".encode()).hexdigest()[:32]
     descriptor = _open(private_folder(folder) / f"{name}.lock")
     try:
+        if wait and not await _acquired(descriptor, 0.0):
+            waiting(f"{target} is being worked on by another AEGIS (process {_holder(descriptor)}): waiting")
         if not await _acquired(descriptor, wait):
             raise Refused(
                 f"{target} is being worked on by another AEGIS (process {_holder(descriptor)})",

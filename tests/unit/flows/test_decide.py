@@ -193,3 +193,9 @@ def test_nothing_to_mend(verdict: Confidence, phase: Phase, status: int) -> None
     assert (ended.phase, exit_status(ended)) == (phase, status)
     given = advance(replace(after(1), given=True, fix=FIX), event)
     assert next_step(given) is Step.RESERVE_SHADOW, "a given fix is tried whatever the engine knows"
+
+
+def test_a_dry_run_stops_before_production_even_where_the_yes_was_given() -> None:
+    waiting = replace(NEW, phase=Phase.AWAITING_APPROVAL, diagnosis=SICK, fix=FIX, verdict=ACCEPT, nonce="n")
+    assert next_step(waiting, Intent(dry_run=True)) is Step.ASK_APPROVAL
+    assert next_step(replace(waiting, approval=YES), Intent(dry_run=True)) is None

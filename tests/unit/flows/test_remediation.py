@@ -313,3 +313,47 @@ async def test_changes_of_one_namespace_are_in_flight_one_after_the_other(shop: 
 
     await ended(shop, in_flight=in_flight)
     assert held == ["shop taken, asked 1, written 0", "shop given back, written 1"]
+
+
+async def half_done(shop: World) -> Incident:
+    """An incident whose process died after the undo was stored, before anything was written."""
+
+    class Died(BaseException):
+        pass
+
+    def die(place: str) -> None:
+        if place == "apply: before":
+            raise Died
+
+    tools = await shop.tools(checkpoint=die)
+    with pytest.raises(Died):
+        await run(tools, await open_incident(tools, shop.target))
+    (left,) = await tools.incidents.list(target=shop.target, open_only=True)
+    assert left.phase is Phase.APPLYING_FIX
+    return left
+
+
+async def test_a_dry_run_does_not_finish_what_was_begun(shop: World) -> None:
+    left = await half_done(shop)
+    with pytest.raises(Refused, match="is ApplyingFix: production was touched already"):
+        await ended(shop, dry_run=True)
+    assert shop.real_writes() == []
+    assert (await ended(shop)).id == left.id
+
+
+async def test_a_dry_run_does_not_use_an_earlier_yes(shop: World) -> None:
+    tools = await shop.tools(dry_run=True)
+    waiting = await run(tools, await open_incident(tools, shop.target))
+    assert (waiting.phase, waiting.approval is not None) == (Phase.AWAITING_APPROVAL, True)
+    assert shop.real_writes() == []
+
+
+async def test_nothing_is_changed_in_a_namespace_where_a_change_is_half_done(shop: World) -> None:
+    left = await half_done(shop)
+    await shop.make("other", colour="red")
+    shop.name = "other"
+    with pytest.raises(Refused, match=f"{left.id} about ConfigMap/settings in shop is half done"):
+        await ended(shop)
+    assert shop.real_writes() == []
+    await shop.driver.delete(config_map("settings", "shop"))
+    assert (await ended(shop)).phase is Phase.RESOLVED, "what is gone blocks nobody"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis.errors import Conflict, NotFound, Unavailable
+from aegis.errors import Conflict, NotFound, Refused, Unavailable
 from aegis.model.changes import Apply, ChangeSet, Delete, Evict, Fix, JsonPatch, Provenance, Risk
 from aegis.model.diagnosis import Alternative, Citation, Confidence, Diagnosis, Link
 from aegis.model.evidence import Evidence, Tier
@@ -145,6 +145,8 @@ async def test_finding_by_prefix_target_and_phase(tmp_path: Path) -> None:
     assert len(await store.list()) == 3
     stranger = SqliteIncidentStore(tmp_path / "i.db", cluster_uid="c2")
     assert await stranger.list() == []
+    with pytest.raises(Refused, match=r"inc-aaaa belongs to another cluster \(c1, not c2\)"):
+        await stranger.load("inc-aaaa")
     store.close()
     stranger.close()
 

@@ -48,6 +48,16 @@ async def test_one_at_a_time_across_processes_and_free_after_a_kill(tmp_path: Pa
         pass
 
 
+async def test_who_waits_says_for_whom(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with target_lock(tmp_path, "c1", WEB, wait=0.2, waiting=said.append):
+        assert said == []
+        with pytest.raises(Refused):
+            async with target_lock(tmp_path, "c1", WEB, wait=0.2, waiting=said.append):
+                pass
+    assert said == [f"{WEB} is being worked on by another AEGIS (process {os.getpid()}): waiting"]
+
+
 async def test_one_at_a_time_within_a_process(tmp_path: Path) -> None:
     async with target_lock(tmp_path, "c1", WEB):
         with pytest.raises(Refused, match=str(os.getpid())):

@@ -122,6 +122,7 @@ async def remediate(options: Globals, system: System, ref: ObjectRef, wish: Wish
     """The whole flow on one object; the exit status."""
     from aegis.flows.remediation import open_incident, run
     from aegis.interfaces.cli.approver import TerminalApprover
+    from aegis.interfaces.cli.cut_short import told_where_it_stands
     from aegis.stores.locks import target_lock
     from aegis.wiring import links
 
@@ -132,9 +133,16 @@ async def remediate(options: Globals, system: System, ref: ObjectRef, wish: Wish
         no_color=options.no_color,
         quiet=options.quiet,
     )
-    tools = system.tools(approver=approver, progress=progress_of(options), emit=wish.emit, fix_id=wish.fix_id)
+    tools = system.tools(
+        approver=approver,
+        progress=progress_of(options),
+        emit=wish.emit,
+        fix_id=wish.fix_id,
+        dry_run=wish.dry_run,
+    )
     given = await read_given(tools, wish.changes, ref.namespace)
-    async with target_lock(system.places.locks, system.cluster.uid, ref):
+    await system.tidy()
+    async with target_lock(system.places.locks, system.cluster.uid, ref), told_where_it_stands(system, ref):
         incident = await run(tools, await open_incident(tools, ref, given))
     return show(options, system, incident, dry_run=wish.dry_run)
 

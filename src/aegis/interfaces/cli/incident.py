@@ -111,6 +111,7 @@ def _print_change(options: Globals, item: Json) -> None:
 async def _approve(options: Globals, incident_id: str) -> int:
     from aegis.flows.remediation import run
     from aegis.interfaces.cli.approver import TerminalApprover
+    from aegis.interfaces.cli.cut_short import told_where_it_stands
     from aegis.model.incident import Phase
     from aegis.stores.locks import target_lock
     from aegis.wiring import links
@@ -125,7 +126,8 @@ async def _approve(options: Globals, incident_id: str) -> int:
                 links=links(system.settings, found.target), yes=options.yes, no_color=options.no_color
             )
             tools = system.tools(approver=approver, progress=progress_of(options))
-            ended = await run(tools, found)
+            async with told_where_it_stands(system, found.target):
+                ended = await run(tools, found)
         return show_remediation(options, system, ended)
 
 

@@ -65,7 +65,7 @@ def namespace_of(options: Globals, system: System) -> str:
 
 
 def run_async(work: Coroutine[Any, Any, _Result], options: Globals) -> _Result:
-    """Run to the end, or to `--timeout`; SIGTERM ends it as Ctrl-C does, so that nothing is left behind.
+    """Run to the end, or to `--timeout`; SIGTERM and a closed terminal end it as Ctrl-C does: nothing is left behind.
 
     Raises:
         Unavailable: if the time is over.
@@ -77,7 +77,9 @@ def run_async(work: Coroutine[Any, Any, _Result], options: Globals) -> _Result:
 async def _bounded(work: Coroutine[Any, Any, _Result], seconds: float | None) -> _Result:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - asyncio.run made one
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         async with asyncio.timeout(seconds):
             return await work
