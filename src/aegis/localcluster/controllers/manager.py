@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from aegis.localcluster.api import ClusterApi, Pace
+from aegis.localcluster.controllers.daemonset import DaemonSetController
 from aegis.localcluster.controllers.deployment import DeploymentController
 from aegis.localcluster.controllers.endpoints import EndpointsController
 from aegis.localcluster.controllers.endpointslice import EndpointSliceController
@@ -47,6 +48,7 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         DeploymentController(api, pace),
         ReplicaSetController(api, pace),
         JobController(api, pace),
+        DaemonSetController(api, pace),
         Scheduler(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),

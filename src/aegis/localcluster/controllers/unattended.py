@@ -10,7 +10,6 @@ from aegis.localcluster.controllers.recorder import Recorder
 
 UNATTENDED = (
     "statefulsets.apps",
-    "daemonsets.apps",
     "replicationcontrollers",
     "cronjobs.batch",
     "horizontalpodautoscalers.autoscaling",
