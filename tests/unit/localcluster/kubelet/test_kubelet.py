@@ -275,6 +275,15 @@ async def test_a_failing_liveness_probe_restarts(bench: Any) -> None:
     assert ("Killing", "Container app failed liveness probe, will be restarted") in events
 
 
+async def test_a_program_takes_the_time_it_takes_to_start(bench: Any) -> None:
+    liveness = {"tcpSocket": {"port": 9000}, "periodSeconds": 2, "failureThreshold": 2}  # at this scale 0.2 s
+    server = "import socketserver, time; time.sleep(0.8); socketserver.TCPServer(('', 9000), socketserver.BaseRequestHandler).serve_forever()"
+    container = {"name": "app", "image": "python:3.12-slim", "command": ["python", "-c", server]}
+    bench.create("late", containers=[{**container, "livenessProbe": liveness, "readinessProbe": liveness}])
+    await bench.ready("late")
+    assert bench.container("late")["restartCount"] == 0
+
+
 async def test_exec_and_tcp_probes_and_startup(bench: Any) -> None:
     container = shell(
         "sleep 0.2; touch /tmp/up; sleep 0.2; nc -l -p 9000; sleep 60",

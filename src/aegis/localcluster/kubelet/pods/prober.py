@@ -55,8 +55,8 @@ async def _http(action: Http, timeout: float, dial: Dial) -> Answer:  # noqa: AS
         words = "EOF" if isinstance(error, EOFError) else f"net/http: HTTP/1.x transport connection broken: {error}"
         return Answer(ok=False, message=f'Get "{action.url}": {words}')
     if status in _OK:
-        return Answer(ok=True, message=body)
-    return Answer(ok=False, message=f"HTTP probe failed with statuscode: {status}")
+        return Answer(ok=True, message=body, answered=True)
+    return Answer(ok=False, message=f"HTTP probe failed with statuscode: {status}", answered=True)
 
 
 async def _get(action: Http, dial: Dial) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 Kind = Literal["liveness", "readiness", "startup"]
 KINDS: tuple[Kind, ...] = ("startup", "liveness", "readiness")
 BODY_MAX = 10 * 1024
+_START_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +69,28 @@ class Probe:
     failures: int
     grace: float | None
 
+    def patience(self, scale: float) -> float:
+        """The wall-clock seconds that a program may take to start before its silence counts.
+
+        A time scale divides delays, but programs start no faster: what is a generous start on a real cluster must not
+        become an impossible one.
+        """
+        return 0.0 if scale <= 1 else min(self.initial_delay + self.period * self.failures, _START_SECONDS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one probe came to; `message` is the kubelet's, without the words before it."""
+    """What one probe came to.
+
+    Attributes:
+        ok: whether it succeeded.
+        message: the kubelet's, without the words before it.
+        answered: whether the program itself spoke: then it has started.
+    """
 
     ok: bool
     message: str = ""
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,14 +178,18 @@ class Run:
         await asyncio.sleep(max(0.0, begun + pace.real(probe.initial_delay) - self._host.clock()))
         if isinstance(probe.action, Unsupported):
             self._event("Warning", "Unhealthy", f"{probe.kind.capitalize()} probe errored: {probe.action.what}")
-        tally = Tally()
+        tally, silent_until = Tally(), begun + probe.patience(pace.scale)
         while self.condemned is None and not (probe.kind == "startup" and tally.verdict):
             answer = await self._ask(probe.action, probe.timeout)
             if self.end.done():
                 return
             if not answer.ok:
                 self._event("Warning", "Unhealthy", f"{probe.kind.capitalize()} probe failed: {answer.message}")
-            before, tally = tally, tally.with_answer(probe, ok=answer.ok)
+            if answer.ok or answer.answered:
+                silent_until = 0.0
+            before = tally
+            if probe.kind == "readiness" or self._host.clock() >= silent_until:
+                tally = tally.with_answer(probe, ok=answer.ok)
             if tally.verdict != before.verdict:
                 self._conclude(probe, verdict=bool(tally.verdict))
             await asyncio.sleep(pace.real(probe.period))
