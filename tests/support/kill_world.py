@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from recording_proxy import Recording, Request, recording_proxy
 
 from aegis.localcluster.cluster import LocalCluster
@@ -141,7 +142,9 @@ class Act:
         )
 
 
-def deployment(namespace: str, image: str, *, replicas: int = 1, unavailable: int = 0) -> dict[str, Any]:
+def deployment(
+    namespace: str, image: str, *, name: str = "web", replicas: int = 1, unavailable: int = 0
+) -> dict[str, Any]:
     """A workload of sleeping pods; with another image it is broken."""
     container = {
         "name": "web",
@@ -153,13 +156,13 @@ def deployment(namespace: str, image: str, *, replicas: int = 1, unavailable: in
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": {"app": "web"}},
+            "selector": {"matchLabels": {"app": name}},
             "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": unavailable}},
             "template": {
-                "metadata": {"labels": {"app": "web"}},
+                "metadata": {"labels": {"app": name}},
                 "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
             },
         },
@@ -197,6 +200,13 @@ class World:
     folder: Path
     broken: dict[str, Any] = field(default_factory=dict)
     changes: Path | None = None
+    name: str = "web"
+    kubeconfig: Path | None = None
+
+    @property
+    def at(self) -> list[str]:
+        """The options that lead to the cluster, through the proxy."""
+        return ["--kubeconfig", str(self.kubeconfig or self.theatre.recording.kubeconfig)]
 
     @property
     def state(self) -> Path:
@@ -204,8 +214,8 @@ class World:
 
     def fix(self, *more: str) -> list[str]:
         given = ["--changes", str(self.changes)] if self.changes else []
-        at = ["-n", self.namespace, "-o", "json", *self.theatre.at]
-        return ["fix", "deploy/web", *at, *given, *(more or ("--yes",))]
+        at = ["-n", self.namespace, "-o", "json", *self.at]
+        return ["fix", f"deploy/{self.name}", *at, *given, *(more or ("--yes",))]
 
     async def run(self, *arguments: str, die_at: str = "", number: int = signal.SIGKILL) -> Ended:
         started = await self.start(*arguments, die_at=die_at, number=number)
@@ -221,13 +231,14 @@ class World:
         )
 
     def live(self) -> dict[str, Any]:
-        found = self.theatre.cluster.api.get("deployments.apps", self.namespace, "web")
+        found = self.theatre.cluster.api.get("deployments.apps", self.namespace, self.name)
         assert found is not None
         return found
 
     def writes(self) -> list[Request]:
         """What AEGIS wrote to production, as the proxy saw it."""
-        return [one for one in self.theatre.recording.writes() if f"/namespaces/{self.namespace}/" in one.path]
+        path = f"/namespaces/{self.namespace}/deployments/{self.name}"
+        return [one for one in self.theatre.recording.writes() if one.path.endswith(path)]
 
     def records(self) -> list[dict[str, Any]]:
         path = self.state / "audit" / "audit.jsonl"
@@ -235,7 +246,7 @@ class World:
         return [json.loads(line) for line in lines[:-1]]
 
     async def incidents(self) -> list[dict[str, Any]]:
-        ended = await self.run("incident", "list", "-o", "json", *self.theatre.at)
+        ended = await self.run("incident", "list", "-o", "json", *self.at)
         assert ended.status == 0, ended.err
         items: list[dict[str, Any]] = ended.report["items"]
         return items
@@ -283,33 +294,110 @@ class Theatre:
     folder: Path
     made: int = 0
 
-    @property
-    def at(self) -> list[str]:
-        """The options that lead to the cluster, through the proxy."""
-        return ["--kubeconfig", str(self.recording.kubeconfig)]
-
     async def world(self, *, worse: bool = False) -> World:
         """A new namespace in which a workload was well and is broken now."""
         self.made += 1
         namespace = f"shop-{self.made}"
         world = World(theatre=self, namespace=namespace, folder=self.folder / namespace)
         world.folder.mkdir()
-        shape = {"replicas": 2, "unavailable": 1} if worse else {}
-        api = self.cluster.api
-        api.create(
-            "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, manager="kubectl"
-        )
-        api.create("deployments.apps", deployment(namespace, GOOD, **shape), manager="kubectl")
-        wanted = 2 if worse else 1
-        await until(lambda: (world.live().get("status") or {}).get("availableReplicas") == wanted)
-        api.update("deployments.apps", deployment(namespace, BROKEN, **shape), manager="kubectl")
-        await until(lambda: any(_pull_fails(pod) for pod in api.list("pods", namespace)))
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        self.cluster.api.create("namespaces", body, manager="kubectl")
+        await self._break(world, **({"replicas": 2, "unavailable": 1} if worse else {}))
         if worse:
-            await until(lambda: (world.live().get("status") or {}).get("availableReplicas") == 1)
             world.changes = world.folder / "changes.yaml"
             world.changes.write_text(WORSE, encoding="utf-8")
-        world.broken = world.live()
         return world
+
+    async def beside(self, world: World, name: str) -> World:
+        """Another workload of the same namespace, broken too; the same person's."""
+        other = World(theatre=self, namespace=world.namespace, folder=world.folder, name=name)
+        await self._break(other)
+        return other
+
+    async def _break(self, world: World, *, replicas: int = 1, unavailable: int = 0) -> None:
+        def made(image: str) -> dict[str, Any]:
+            return deployment(world.namespace, image, name=world.name, replicas=replicas, unavailable=unavailable)
+
+        def available() -> int:
+            return int((world.live().get("status") or {}).get("availableReplicas") or 0)
+
+        api = self.cluster.api
+        api.create("deployments.apps", made(GOOD), manager="kubectl")
+        await until(lambda: available() == replicas)
+        api.update("deployments.apps", made(BROKEN), manager="kubectl")
+        await until(
+            lambda: any(
+                _pull_fails(pod)
+                for pod in api.list("pods", world.namespace)
+                if pod["metadata"]["labels"]["app"] == world.name
+            )
+        )
+        await until(lambda: available() == replicas - unavailable)
+        world.broken = world.live()
+
+
+class Gate:
+    """A wire to a server that can be cut and mended: nobody is reached meanwhile."""
+
+    def __init__(self, port: int) -> None:
+        self._behind = port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            inner, outer = await asyncio.open_connection("127.0.0.1", self._behind)
+            self._writers.add(outer)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_copy(reader, outer))
+                group.create_task(_copy(inner, writer))
+            outer.close()
+        except OSError:
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def gated(world: World) -> AsyncIterator[Gate]:
+    """Lead a world's commands through a gate."""
+    config = yaml.safe_load(world.theatre.recording.kubeconfig.read_text(encoding="utf-8"))
+    cluster = config["clusters"][0]["cluster"]
+    gate = Gate(int(cluster["server"].rpartition(":")[2]))
+    await gate.mend()
+    cluster["server"] = f"https://127.0.0.1:{gate.port}"
+    world.kubeconfig = world.folder / "kubeconfig"
+    world.kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
+    world.kubeconfig.chmod(0o600)
+    try:
+        yield gate
+    finally:
+        await gate.cut()
 
 
 @asynccontextmanager

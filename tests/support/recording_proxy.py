@@ -12,7 +12,7 @@ import ipaddress
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +61,7 @@ class Recording:
 
     kubeconfig: Path
     requests: list[Request] = field(default_factory=list)
+    hold: Callable[[web.Request], Awaitable[None]] | None = None
 
     def writes(self) -> list[Request]:
         """What changed the cluster, in order."""
@@ -69,7 +70,10 @@ class Recording:
 
 @asynccontextmanager
 async def recording_proxy(kubeconfig: Path) -> AsyncIterator[Recording]:
-    """Run a proxy in front of the cluster of a kubeconfig (one cluster, one user, whose certificate the proxy shows)."""
+    """Run a proxy in front of the cluster of a kubeconfig (one cluster, one user, whose certificate the proxy shows).
+
+    What `Recording.hold` awaits keeps a request back.
+    """
     config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     with tempfile.TemporaryDirectory() as folder:
@@ -100,6 +104,8 @@ def _forward(session: aiohttp.ClientSession, server: str, tls: ssl.SSLContext, r
     async def handle(request: web.Request) -> web.StreamResponse:
         at, body = datetime.datetime.now(datetime.UTC), await request.read()
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP}
+        if recording.hold is not None:
+            await recording.hold(request)
         async with session.request(
             request.method,
             server + request.raw_path,
