@@ -1,0 +1,36 @@
+"""Jobs and their kin, as kubectl makes, waits for and shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.kubectl, pytest.mark.namespaces]
+
+
+def test_a_job_completes_and_another_gives_up(k: Any) -> None:
+    k("create", "job", "ok", "--image=busybox:1.36", "--", "sh", "-c", "echo done")
+    k("create", "job", "bad", "--image=busybox:1.36", "--", "sh", "-c", "exit 3")
+    k("patch", "job/bad", "--type=merge", "-p", '{"spec": {"backoffLimit": 0}}')
+    assert "condition met" in k("wait", "--for=condition=complete", "job/ok", "--timeout=30s")
+    assert k("logs", "job/ok").strip() == "done"
+    assert "condition met" in k("wait", "--for=condition=failed", "job/bad", "--timeout=30s")
+    assert "BackoffLimitExceeded" in k("describe", "job/bad")
+    assert "1/1" in k("get", "job/ok")
+    k("delete", "job/ok")
+    k.expect(lambda: not k.pods("job-name=ok"))
+
+
+def test_a_daemon_runs_on_every_node_and_rolls_over(k: Any) -> None:
+    k.apply("daemon")
+    assert "successfully rolled out" in k("rollout", "status", "ds/agent", "--timeout=40s")
+    nodes = {n["metadata"]["name"] for n in k.json("nodes")["items"]}
+    assert {p["spec"]["nodeName"] for p in k.pods("app=agent")} == nodes
+    k("set", "env", "ds/agent", "ROUND=2")
+    assert "successfully rolled out" in k("rollout", "status", "ds/agent", "--timeout=40s")
+    assert "2" in k("rollout", "history", "ds/agent")
+    k("rollout", "undo", "ds/agent")
+    assert "successfully rolled out" in k("rollout", "status", "ds/agent", "--timeout=40s")
+    k.expect(lambda: len(k.pods("app=agent")) == len(nodes))
+    assert not any(p["spec"]["containers"][0].get("env") for p in k.pods("app=agent"))
