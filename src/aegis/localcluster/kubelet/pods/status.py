@@ -11,7 +11,7 @@ from aegis.localcluster.kubelet.pods.lifecycle import Phase, is_sidecar
 from aegis.localcluster.kubelet.pods.state import Container, Running, State, Terminated, Waiting
 from aegis.localcluster.kubelet.times import timestamp
 
-_OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +125,12 @@ def _conditions(pod: Object, known: Mapping[str, Container], facts: PodFacts, no
         "ContainersReady": _containers_ready(pod["spec"], known, facts),
     }
     result = []
-    for kind in _OWN_CONDITIONS:
+    for kind in OWN_CONDITIONS:
         condition = {"type": kind, "lastProbeTime": None, **made[kind]}
         same = old.get(kind, {}).get("status") == condition["status"]
         since = old[kind].get("lastTransitionTime") if same else None
         result.append({**condition, "lastTransitionTime": since or timestamp(now)})
-    return result + [one for kind, one in old.items() if kind not in _OWN_CONDITIONS]
+    return result + [one for kind, one in old.items() if kind not in OWN_CONDITIONS]
 
 
 def _plain(*, holds: bool) -> dict[str, Any]:

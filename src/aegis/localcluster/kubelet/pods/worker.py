@@ -10,39 +10,27 @@ from dataclasses import replace
 from typing import Any
 
 from aegis.localcluster.api import Object
-from aegis.localcluster.kubelet.pods.backoff import Backoff, go_duration
+from aegis.localcluster.kubelet.pods.backoff import Backoff
 from aegis.localcluster.kubelet.pods.environment import ConfigError, service_environment
 from aegis.localcluster.kubelet.pods.host import Host
 from aegis.localcluster.kubelet.pods.launching import Surroundings, hostname, launch
+from aegis.localcluster.kubelet.pods.ledger import Ledger
 from aegis.localcluster.kubelet.pods.lifecycle import Plan, plan
 from aegis.localcluster.kubelet.pods.mounting import Mounter
 from aegis.localcluster.kubelet.pods.pulling import Missing, Puller
+from aegis.localcluster.kubelet.pods.reporting import publish, remove
 from aegis.localcluster.kubelet.pods.running import Run
 from aegis.localcluster.kubelet.pods.security import pod_label
-from aegis.localcluster.kubelet.pods.state import (
-    CREATING,
-    INITIALIZING,
-    Container,
-    Running,
-    State,
-    Terminated,
-    Waiting,
-)
-from aegis.localcluster.kubelet.pods.status import PodFacts, pod_status
+from aegis.localcluster.kubelet.pods.state import CREATING, INITIALIZING, Container, State, Waiting
+from aegis.localcluster.kubelet.pods.status import OWN_CONDITIONS, PodFacts
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Exit, Sandbox
 from aegis.localcluster.kubelet.times import timestamp
-from aegis.localcluster.status import ApiError
 
-_MANAGER = "kubelet"
 _CONFIG_RETRY_SECONDS = 10.0
+_FAILED_START_SECONDS = 1.0
 _RESYNC_SECONDS = 60.0
 _MOUNT_RETRY_SECONDS = (0.5, 120.0)
-_START_FAULT = (
-    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
-    "unable to start container process: error during container init: "
-)
-_START_CODE = 128
 _FALLBACK_BYTES, _FALLBACK_LINES = 2048, 80
 
 
@@ -51,7 +39,7 @@ class PodWorker:
 
     def __init__(self, host: Host, pod: Object) -> None:
         self._host, self.pod = host, pod
-        self._known = {container["name"]: Container(state=self._first_state(pod)) for container in self._containers()}
+        self._ledger = Ledger([container["name"] for container in self._containers()], self._first_state(pod))
         self._backoffs: dict[str, Backoff] = {}
         self._runs: dict[str, Run] = {}
         self._probing: dict[str, asyncio.Task[None]] = {}
@@ -103,7 +91,7 @@ class PodWorker:
     @property
     def known(self) -> Mapping[str, Container]:
         """Its containers as they stand."""
-        return self._known
+        return self._ledger.containers
 
     async def run(self) -> None:
         """Run the pod until it is deleted."""
@@ -136,7 +124,7 @@ class PodWorker:
         if (late := self._deadline()) and late <= 0:
             await self._fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
             return None
-        self._plan = plan(self.pod, self._known)
+        self._plan = plan(self.pod, self.known)
         if self._plan.phase in {"Succeeded", "Failed"}:
             await self._stop_runs(self._plan.stop)
             await self._note_runs()
@@ -148,7 +136,7 @@ class PodWorker:
             await self._renew_volumes()
             for name in self._plan.start:
                 waits += await self._start(name, tasks)
-            follows = plan(self.pod, self._known)
+            follows = plan(self.pod, self.known)
             if set(follows.start) - set(self._plan.start):
                 self._wake.set()
             self._plan = replace(follows, start=())
@@ -191,8 +179,8 @@ class PodWorker:
 
     async def _start(self, name: str, tasks: asyncio.TaskGroup) -> list[float]:
         """Start one container, or note why not; the wall-clock seconds after which to look again."""
-        spec, container, now = self._spec(name), self._known[name], self._host.clock()
-        ended = container.ended
+        spec, now = self._spec(name), self._host.clock()
+        ended = self.known[name].ended
         backoff = self._backoffs.get(name, Backoff())
         if ended is not None:
             left = backoff.remaining(ended.finished_at, now, self._host.pace)
@@ -201,21 +189,19 @@ class PodWorker:
                 return [left]
         image = self._puller.get(self.pod, spec)
         if isinstance(image, Missing):
-            self._wait(name, image.waiting)
+            self._ledger.waits(name, image.waiting)
             return [image.again]
-        number = container.restarts + 1 if ended is not None else container.restarts
+        number = self._ledger.next_run(name)
         try:
             asked = launch(self._with_address(), spec, image, number, around=self._surroundings())
         except ConfigError as error:
-            self._wait(name, Waiting(reason="CreateContainerConfigError", message=str(error)))
+            self._ledger.waits(name, Waiting(reason="CreateContainerConfigError", message=str(error)))
             self._event("Warning", "Failed", f"Error: {error}", name)
             return [self._host.pace.real(_CONFIG_RETRY_SECONDS)]
         if ended is not None:
             self._backoffs[name] = backoff.raised(ended.finished_at, now, self._host.pace)
-        self._known[name] = replace(
-            container,
-            last=ended,
-            restarts=number,
+        self._ledger.created(
+            name,
             container_id=f"containerd://{uuid.uuid4().hex}{uuid.uuid4().hex}",
             image_id=f"{spec['image']}@{image.digest}",
         )
@@ -235,9 +221,11 @@ class PodWorker:
         try:
             await run.start(log)
         except SandboxError as error:
-            return self._note_failed_start(name, str(error))
+            words = self._ledger.not_started(name, str(error), self._host.clock())
+            self._event("Warning", "Failed", f"Error: {words}", name)
+            return [self._host.pace.real(_FAILED_START_SECONDS)]
         self._runs[name] = run
-        self._known[name] = replace(self._known[name], state=Running(started_at=self._host.clock()))
+        self._ledger.started(name, self._host.clock())
         self._event("Normal", "Started", f"Started container {name}", name)
         fault = await run.post_start()
         if fault:
@@ -248,36 +236,10 @@ class PodWorker:
         self._note_readiness(name, run)
         return []
 
-    def _note_failed_start(self, name: str, fault: str) -> list[float]:
-        now, message = self._host.clock(), _START_FAULT + fault
-        container = self._known[name]
-        ended = Terminated(
-            exit_code=_START_CODE,
-            reason="StartError",
-            message=message,
-            started_at=0,
-            finished_at=now,
-            container_id=container.container_id,
-        )
-        self._known[name] = replace(
-            container, state=Waiting(reason="RunContainerError", message=message), ended=ended, last=ended
-        )
-        self._event("Warning", "Failed", f"Error: {message}", name)
-        return [self._host.pace.real(1.0)]
-
     def _hold_back(self, name: str, backoff: Backoff) -> None:
-        label, delay = pod_label(self.pod), go_duration(backoff.delay)
-        words = f"back-off {delay} restarting failed container={name} pod={label}"
-        waiting = Waiting(reason="CrashLoopBackOff", message=words)
-        if self._known[name].state != waiting:
+        label = pod_label(self.pod)
+        if self._ledger.held_back(name, backoff, label):
             self._event("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {label}", name)
-        self._wait(name, waiting)
-
-    def _wait(self, name: str, waiting: Waiting) -> None:
-        container = self._known[name]
-        self._known[name] = replace(
-            container, state=waiting, ready=False, passed_startup=False, last=container.ended or container.last
-        )
 
     # Watching what runs.
 
@@ -299,18 +261,7 @@ class PodWorker:
     def _note_end(self, name: str, run: Run, how: Exit) -> None:
         del self._runs[name]
         self._stop_probing(name)
-        container = self._known[name]
-        started = container.state.started_at if isinstance(container.state, Running) else self._host.clock()
-        reason = "OOMKilled" if how.out_of_memory else "Error" if how.code else "Completed"
-        ended = Terminated(
-            exit_code=how.code,
-            reason=reason,
-            message=how.message or self._last_words(name, how),
-            started_at=started,
-            finished_at=self._host.clock(),
-            container_id=container.container_id,
-        )
-        self._known[name] = replace(container, state=ended, ended=ended, ready=False, passed_startup=False)
+        self._ledger.ended(name, how, how.message or self._last_words(name, how), self._host.clock())
         if run.condemned is not None:
             # A probe's kill is no crash: the restart does not wait for the pod's next look.
             self._wake.set()
@@ -321,7 +272,7 @@ class PodWorker:
         return ""
 
     def _note_readiness(self, name: str, run: Run) -> None:
-        self._known[name] = replace(self._known[name], ready=run.ready, passed_startup=run.startup_passed)
+        self._ledger.probed(name, ready=run.ready, passed_startup=run.startup_passed)
 
     # Ending.
 
@@ -333,11 +284,9 @@ class PodWorker:
         self._leave_sandbox()
         if self._removed:
             return
-        self._plan = plan(self.pod, self._known)
+        self._plan = plan(self.pod, self.known)
         self._publish()
-        metadata = self.pod["metadata"]
-        with contextlib.suppress(ApiError):
-            self._host.api.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=0)
+        remove(self._host.api, self.pod)
 
     async def _note_runs_plainly(self) -> None:
         for name, run in list(self._runs.items()):
@@ -380,11 +329,6 @@ class PodWorker:
     # Telling.
 
     def _publish(self) -> None:
-        """Store the status, if it is another than the stored one."""
-        metadata = self.pod["metadata"]
-        stored = self._host.api.get("pods", metadata["namespace"], metadata["name"])
-        if stored is None or stored["metadata"]["uid"] != metadata["uid"]:
-            return
         reason, message = self._failure or ("", "")
         facts = PodFacts(
             phase="Failed" if self._failure else self._plan.phase,
@@ -396,23 +340,9 @@ class PodWorker:
             reason=reason,
             message=message,
         )
-        status = pod_status(stored, self._shown(), facts, self._host.clock())
-        if status != stored.get("status"):
-            fresh = {name: value for name, value in stored["metadata"].items() if name != "resourceVersion"}
-            with contextlib.suppress(ApiError):
-                self._host.api.update_status("pods", {**stored, "metadata": fresh, "status": status}, manager=_MANAGER)
-
-    def _shown(self) -> dict[str, Container]:
-        """The containers, those that are not their turn yet waiting for the init containers."""
-        if self._plan.initialized:
-            return self._known
-        mains = {container["name"] for container in self.pod["spec"]["containers"]}
-        return {
-            name: replace(container, state=INITIALIZING)
-            if name in mains and container.state in {CREATING, INITIALIZING}
-            else container
-            for name, container in self._known.items()
-        }
+        mains = [container["name"] for container in self.pod["spec"]["containers"]]
+        shown = self._ledger.shown(mains, initialized=self._plan.initialized)
+        publish(self._host.api, self.pod, shown, facts, now=self._host.clock())
 
     def _event(self, kind: str, reason: str, message: str, container: str | None = None) -> None:
         self._host.events.pod(self.pod, kind, reason, message, container=container)
@@ -473,8 +403,5 @@ def _told(pod: Object) -> tuple[Any, ...]:
         metadata.get("deletionGracePeriodSeconds"),
         metadata.get("labels"),
         metadata.get("annotations"),
-        [one for one in (pod.get("status") or {}).get("conditions") or () if one["type"] not in _OWN],
+        [one for one in (pod.get("status") or {}).get("conditions") or () if one["type"] not in OWN_CONDITIONS],
     )
-
-
-_OWN = frozenset({"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"})
