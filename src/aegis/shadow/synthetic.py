@@ -22,6 +22,8 @@ from aegis.model.refs import Json, JsonObject
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _PEM = re.compile(r"(-----BEGIN [^-]+-----)(.*?)(-----END [^-]+-----)", re.DOTALL)
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+"""The key of a line of a configuration file."""
 _SWITCH = re.compile(r"true|false|yes|no|on|off", re.IGNORECASE)
 _PORT_KEY = re.compile(r"(?:^|[_.-])port$", re.IGNORECASE)
 _SMALL = 1e5
@@ -67,17 +69,31 @@ class Faker:
         if not value or _SWITCH.fullmatch(value):
             return value
         if "-----BEGIN " in value:
-            return _PEM.sub(self._pem, value)
+            return self._around_pem(value)
         if (document := _json(value)) is not None:
             return json.dumps(self._json(document, 0))
         if _URL.fullmatch(value):
             return self._url(value)
-        return "\n".join(self._line(line) for line in value.split("\n")) if "\n" in value else self._word(value)
+        if (end := value.rstrip("\r\n")) != value:  # what `echo` adds makes no file of several lines
+            return self.text(end) + value[len(end) :]
+        return self._lines(value) if "\n" in value else self._word(value)
+
+    def _lines(self, value: str) -> str:
+        return "\n".join(self._line(line) for line in value.split("\n"))
 
     def _line(self, line: str) -> str:
-        """A line of a configuration file keeps its key."""
+        """A line of a configuration file keeps its key; one that only ends in `=`, as base64 does, has none."""
         key, separator, rest = line.partition("=")
-        return f"{key}{separator}{self.text(rest)}" if separator and "\n" not in rest else self._word(line)
+        is_setting = separator and rest.strip("=\r") and _SETTING.fullmatch(key)
+        return f"{key}={self.text(rest)}" if is_setting else self._word(line)
+
+    def _around_pem(self, value: str) -> str:
+        """Every PEM block, and what stands around the blocks line by line."""
+        parts, at = [], 0
+        for match in _PEM.finditer(value):
+            parts += [self._lines(value[at : match.start()]), self._pem(match)]
+            at = match.end()
+        return "".join((*parts, self._lines(value[at:])))
 
     def _pem(self, match: re.Match[str]) -> str:
         body = match[2]
@@ -124,7 +140,7 @@ class Faker:
 
     def _parameter(self, item: str) -> str:
         key, separator, value = item.partition("=")
-        return f"{key}{separator}{self.text(value)}"
+        return f"{key}={self.text(value)}" if separator else self._word(item)
 
     def _word(self, value: str) -> str:
         """Letters become letters of the same case, digits digits; the rest stays."""

@@ -89,3 +89,40 @@ def test_a_pin_is_no_port() -> None:
 def test_any_text_can_be_faked(value: str) -> None:
     assert isinstance(FAKER.text(value), str)
     FAKER.encoded(value)
+
+
+def test_base64_with_a_line_feed_is_no_setting_without_value() -> None:
+    for secret in (
+        "c2VjcmV0cGFzc3dvcmQ=\n",
+        "c2VjcmV0cGFzc3dvcmQ==\r\n",
+        "Zmlyc3Rsb25nc2VjcmV0=\nc2Vjb25kbG9uZ3NlY3I=\n",
+    ):
+        fake = FAKER.text(secret)
+        assert shape(fake) == shape(secret)
+        assert not {line.strip("=\r") for line in fake.split("\n")} & {
+            line.strip("=\r") for line in secret.split("\n")
+        } - {""}
+
+
+def test_a_line_keeps_its_key_only_where_that_is_a_key() -> None:
+    fake = FAKER.text("password: Sup3rSecret=x1\nMODE=production7\n")
+    assert "Sup3rSecret" not in fake
+    assert "MODE=" in fake
+    assert "production7" not in fake
+
+
+def test_what_stands_around_pem_is_faked_too() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nTUlJQzR6Q0NB\n-----END CERTIFICATE-----"
+    fake = FAKER.text(f"password: hunter2hunter2\n{pem}\ntoken: abcdefghijkl\n")
+    assert "hunter2" not in fake
+    assert "abcdefghijkl" not in fake
+    assert "-----BEGIN CERTIFICATE-----\n" in fake
+
+
+def test_pem_without_an_end_is_faked() -> None:
+    assert "TUlJQzR6Q0NB" not in FAKER.text("-----BEGIN PRIVATE KEY-----\nTUlJQzR6Q0NB\n")
+    assert "TUlJQzR6Q0NB" not in FAKER.text("key=-----BEGIN PRIVATE KEY-----TUlJQzR6Q0NB")
+
+
+def test_a_query_that_is_one_word_is_faked() -> None:
+    assert "s3cretT0ken" not in FAKER.text("https://hooks.example.com/in?s3cretT0ken")
