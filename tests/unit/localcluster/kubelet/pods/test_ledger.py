@@ -81,10 +81,12 @@ def test_a_container_that_does_not_start_counts_as_ended(ledger: Ledger) -> None
 def test_probes_are_forgotten_with_the_run(ledger: Ledger) -> None:
     ledger.started("a", 1)
     ledger.probed("a", ready=True, passed_startup=True)
-    assert ledger.containers["a"].ready
+    running = ledger.containers["a"]
+    assert running.ready
     ledger.ended("a", Exit(code=0), "", 2)
-    assert not ledger.containers["a"].ready
-    assert not ledger.containers["a"].passed_startup
+    over = ledger.containers["a"]
+    assert not over.ready
+    assert not over.passed_startup
 
 
 def test_main_containers_are_shown_as_waiting_for_the_init_containers() -> None:
