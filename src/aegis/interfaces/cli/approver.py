@@ -32,7 +32,7 @@ class TerminalApprover:
     async def ask(self, question: Question) -> Answer:
         """The answer; None of either where nobody can be asked."""
         risk = question.incident.fix.risk if question.incident.fix else Risk.HIGH
-        if self.quiet and self.yes and risk is not Risk.HIGH:
+        if self.quiet and self.yes and not self.dry_run and risk is not Risk.HIGH:
             return Answer(yes=True)
         self._show(question)
         if self.dry_run:

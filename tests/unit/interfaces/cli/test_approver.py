@@ -105,3 +105,8 @@ async def test_a_dry_run_asks_nothing(shop: World, terminal: int, capsys: pytest
     assert incident.phase is Phase.AWAITING_APPROVAL
     assert "data.colour" in capsys.readouterr().err
     assert shop.real_writes() == []
+
+
+async def test_a_dry_run_says_yes_to_nothing_however_quiet(shop: World) -> None:
+    ended = await asked(shop, TerminalApprover(links={}, yes=True, quiet=True, dry_run=True))
+    assert (ended.phase, ended.approval) == (Phase.AWAITING_APPROVAL, None)
