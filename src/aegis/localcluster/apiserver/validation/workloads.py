@@ -44,7 +44,7 @@ def replica_set(obj: Object) -> list[Cause]:
 
 def stateful_set(obj: Object) -> list[Cause]:
     """A StatefulSet."""
-    spec = obj.get("spec") or {}
+    spec = _with_claimed_volumes(obj.get("spec") or {})
     faults = _selected(spec) + _always(spec) + _counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit")
     faults += values.one_of(spec.get("podManagementPolicy"), "spec.podManagementPolicy", ("OrderedReady", "Parallel"))
     kind = (spec.get("updateStrategy") or {}).get("type")
@@ -102,6 +102,18 @@ def _selected(spec: Object) -> list[Cause]:
     if selector and not faults and not _matches(selector, labels):
         faults.append(invalid_value("spec.template.metadata.labels", _go_map(labels), _MISMATCH))
     return faults + pods.template(template, "spec.template")
+
+
+def _with_claimed_volumes(spec: Object) -> Object:
+    """The spec with the volumes that each pod will get of the claim templates: containers may mount them."""
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    known = {v.get("name") for v in pod.get("volumes") or ()}
+    claims = [(c.get("metadata") or {}).get("name") for c in spec.get("volumeClaimTemplates") or ()]
+    claimed = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in claims if n and n not in known]
+    if not claimed:
+        return spec
+    return {**spec, "template": {**template, "spec": {**pod, "volumes": [*(pod.get("volumes") or ()), *claimed]}}}
 
 
 def _matches(selector: Object, labels: Object) -> bool:

@@ -96,3 +96,18 @@ def test_good_schedules(api: Api, schedule: str) -> None:
     pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
     spec = {"schedule": schedule, "jobTemplate": {"spec": {"template": {"spec": pod}}}}
     api.call("create", "cronjobs.batch", None, {"metadata": {"name": "x"}, "spec": spec}, query={"dryRun": "All"})
+
+
+def test_a_stateful_sets_containers_mount_its_claims(api: Api) -> None:
+    def stateful_set(mounted: str) -> dict[str, Any]:
+        mounts = [{"name": mounted, "mountPath": "/data"}]
+        pod = {"containers": [{"name": "c", "image": "i", "volumeMounts": mounts}]}
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": pod}
+        claims = [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}]
+        selector = {"matchLabels": {"a": "b"}}
+        spec = {"serviceName": "s", "selector": selector, "template": template, "volumeClaimTemplates": claims}
+        return {"metadata": {"name": "s"}, "spec": spec}
+
+    api.call("create", "statefulsets.apps", None, stateful_set("data"), query={"dryRun": "All"})
+    refusal = refused(api, "statefulsets.apps", stateful_set("other"))
+    assert "spec.template.spec.containers[0].volumeMounts[0].name" in refusal
