@@ -34,3 +34,19 @@ def test_a_daemon_runs_on_every_node_and_rolls_over(k: Any) -> None:
     assert "successfully rolled out" in k("rollout", "status", "ds/agent", "--timeout=40s")
     k.expect(lambda: len(k.pods("app=agent")) == len(nodes))
     assert not any(p["spec"]["containers"][0].get("env") for p in k.pods("app=agent"))
+
+
+def test_a_stateful_set_keeps_its_names_and_rolls_over(k: Any) -> None:
+    k.apply("stateful")
+    assert "complete" in k("rollout", "status", "sts/db", "--timeout=40s")
+    assert [p["metadata"]["name"] for p in k.pods("app=db")] == ["db-0", "db-1"]
+    assert k.pods("app=db")[0]["spec"]["hostname"] == "db-0"
+    other = k("logs", "db-1")
+    assert other.split() == ["db-1"]
+    assert {c["status"]["phase"] for c in k.json("pvc")["items"]} == {"Bound"}
+    before = {p["metadata"]["uid"] for p in k.pods("app=db")}
+    k("rollout", "restart", "sts/db")
+    assert "complete" in k("rollout", "status", "sts/db", "--timeout=40s")
+    assert not before & {p["metadata"]["uid"] for p in k.pods("app=db")}
+    k("scale", "sts/db", "--replicas=1")
+    k.expect(lambda: [p["metadata"]["name"] for p in k.pods("app=db")] == ["db-0"])

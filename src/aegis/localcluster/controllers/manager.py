@@ -21,7 +21,9 @@ from aegis.localcluster.controllers.replicaset import ReplicaSetController
 from aegis.localcluster.controllers.resourcequota import ResourceQuotaController
 from aegis.localcluster.controllers.scheduler import Scheduler
 from aegis.localcluster.controllers.serviceaccount import ServiceAccountController
+from aegis.localcluster.controllers.statefulset import StatefulSetController
 from aegis.localcluster.controllers.unattended import UnattendedController
+from aegis.localcluster.controllers.volumeclaim import VolumeClaimController
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         ReplicaSetController(api, pace),
         JobController(api, pace),
         DaemonSetController(api, pace),
+        StatefulSetController(api, pace),
+        VolumeClaimController(api),
         Scheduler(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),

@@ -9,13 +9,11 @@ from aegis.localcluster.controllers.objects import Key, key_of
 from aegis.localcluster.controllers.recorder import Recorder
 
 UNATTENDED = (
-    "statefulsets.apps",
     "replicationcontrollers",
     "cronjobs.batch",
     "horizontalpodautoscalers.autoscaling",
     "poddisruptionbudgets.policy",
     "ingresses.networking.k8s.io",
-    "persistentvolumeclaims",
 )
 _WHY = "the local cluster keeps this object, but has no controller for its kind: nothing will come of it"
 
