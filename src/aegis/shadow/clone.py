@@ -55,6 +55,18 @@ _SERVICE_FIELDS = (
     "ipFamilyPolicy",
 )
 _POD_FIELDS = ("nodeName", "priority", "priorityClassName", "preemptionPolicy", "hostname", "ephemeralContainers")
+_OWN_VOLUMES = frozenset({
+    "configMap",
+    "secret",
+    "emptyDir",
+    "downwardAPI",
+    "projected",
+    "persistentVolumeClaim",
+    "ephemeral",
+    "image",
+})
+"""What a volume in a shadow may be made of. All else (nfs, csi, a cloud's disk) is mounted by the node, which no
+NetworkPolicy holds back: it would be production's own data."""
 _NEVER_COPIED = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 
 _RETRIES = 6
@@ -283,12 +295,21 @@ def _pod(spec: JsonObject, owner: str, options: CloneOptions, ledger: Ledger) ->
         if spec.pop(key, None) is not None and key in {"priorityClassName", "hostname"}:
             ledger.note(f"the pods of {owner} have no {key}")
     spec["automountServiceAccountToken"] = False
-    spec["volumes"] = [volume for volume in spec.get("volumes") or [] if not _is_token(volume)]
+    spec["volumes"] = [_own(volume, owner, ledger) for volume in spec.get("volumes") or [] if not _is_token(volume)]
     for at in containers(spec):
         if isinstance(at.spec, dict) and at.spec.get("volumeMounts"):
             at.spec["volumeMounts"] = [mount for mount in at.spec["volumeMounts"] if not _is_token(mount)]
     if not options.keep_placement:
         _unplace(spec, owner, ledger)
+
+
+def _own(volume: JsonObject, owner: str, ledger: Ledger) -> JsonObject:
+    """The volume; an empty one where it would bring in data of production."""
+    kinds = volume.keys() - {"name"}
+    if kinds <= _OWN_VOLUMES:
+        return volume
+    ledger.note(f"the volume {volume.get('name')} of {owner} is empty, not {', '.join(sorted(kinds))}")
+    return {"name": volume.get("name"), "emptyDir": {}}
 
 
 def _unplace(spec: JsonObject, owner: str, ledger: Ledger) -> None:

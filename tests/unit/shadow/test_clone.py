@@ -241,3 +241,19 @@ def test_subjects_are_tried_in_numbers_and_dependencies_once() -> None:
     db["spec"]["template"]["metadata"]["labels"] = {"app": "db"}
     result = made(web, db, obj("Service", "db", group="v1", spec={"selector": {"app": "db"}}), trials=5)
     assert {ref.name: count for ref, count in result.trials.items()} == {"web": 5, "db": 1}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"nfs": {"server": "files.example", "path": "/shop"}},
+        {"csi": {"driver": "secrets-store.csi.k8s.io", "volumeAttributes": {"secretProviderClass": "shop"}}},
+        {"awsElasticBlockStore": {"volumeID": "vol-1"}},
+    ],
+)
+def test_a_volume_that_the_node_would_mount_from_outside_is_empty(source: Json) -> None:
+    kept = {"name": "c", "configMap": {"name": "c"}}
+    copied = made(deployment(volumes=[{"name": "data", **source}, kept]))
+    volumes = copied.objects[0]["spec"]["template"]["spec"]["volumes"]
+    assert volumes == [{"name": "data", "emptyDir": {}}, kept]
+    assert f"the volume data of Deployment web is empty, not {next(iter(source))}" in copied.ledger.entries
