@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from aegis.errors import Unavailable
+from aegis.errors import Refused, Unavailable
 from aegis.model.changes import Change, Delete, Evict, JsonPatch, within
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.shadow.clone import Ledger, Plan, shadow_ref
@@ -41,6 +41,7 @@ async def make(place: Place, changes: Iterable[Change], ledger: Ledger) -> None:
     Raises:
         Invalid: if the server refuses them.
         Conflict: if a precondition of theirs does not hold in a shadow.
+        Refused: if they would change what cuts the arm off.
     """
     for change in changes:
         local = await _local(place, change, ledger)
@@ -90,7 +91,13 @@ def copies(name: str, count: int) -> list[str]:
 
 
 async def _local(place: Place, change: Change, ledger: Ledger) -> Change | None:
-    """A change in the arm: a DaemonSet is a Deployment there, and what is deleted has another uid."""
+    """A change in the arm: a DaemonSet is a Deployment there, and what is deleted has another uid.
+
+    Raises:
+        Refused: for a NetworkPolicy: policies add up, so one more would open what isolation was proved for.
+    """
+    if change.target.kind == "NetworkPolicy":
+        raise Refused(f"{change.target} would open the shadow, which its own policies cut off")
     local = within(change, place.namespace)
     local = replace(local, target=shadow_ref(local.target))
     if isinstance(local, Evict):

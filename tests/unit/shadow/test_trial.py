@@ -272,3 +272,16 @@ def test_a_scaled_cluster_is_given_real_time_to_start_and_nothing_else() -> None
     assert (scaled.rollout_deadline, scaled.symptom_deadline, scaled.believed_after) == (1200, 1200, 1200)
     for field in ("crashes_needed", "at_least", "at_most", "give_up", "stable_for", "transitions", "alpha"):
         assert getattr(real, field) == getattr(scaled, field)
+
+
+async def test_a_fix_cannot_open_the_shadow_it_is_tried_in(production: Any, tools: TrialTools) -> None:
+    policy = ObjectRef(api_version="networking.k8s.io/v1", kind="NetworkPolicy", name="web", namespace="shop")
+    everywhere = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 5432}]}
+    opening = Apply(target=policy, patch={"spec": {"podSelector": {}, "egress": [everywhere]}})
+    given = fix(image="good")
+    assert given.change_set is not None
+    both = replace(given, change_set=replace(given.change_set, changes=(*given.change_set.changes, opening)))
+    result = await run_trial(request(fix=both), tools)
+    assert result.verdict.decision is Decision.INCONCLUSIVE
+    assert gate(result, "rollout") is Outcome.ERRORED
+    assert not [call for call in production.calls if call[1] == "NetworkPolicy" and call[3] == "web"]
