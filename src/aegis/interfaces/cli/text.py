@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from aegis.delivery.difference import same
 from aegis.interfaces.cli.output import columns
 from aegis.model.refs import Json
 
@@ -48,16 +49,19 @@ def diagnoses_text(items: Iterable[Json]) -> str:
 
 
 def difference_lines(before: Any, after: Any, path: str = "") -> list[str]:
-    """What changes, as lines that begin with `-` or `+`; list items that have names are told by them."""
+    """What changes, as lines that begin with `-` or `+`; list items that have names are told by them.
+
+    All of it, since a person says yes to it: values are whole, and names in another order are a change.
+    """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         return _between(before, after, lambda key: f"{path}.{key}" if path else key)
     named = _by_name(before), _by_name(after)
     if named[0] is not None and named[1] is not None:
-        return _between(named[0], named[1], lambda key: f"{path}[{key}]")
-    if before == after:
+        return [*_between(named[0], named[1], lambda key: f"{path}[{key}]"), *_order(named[0], named[1], path)]
+    if before is not _ABSENT and after is not _ABSENT and same(before, after):
         return []
-    lines = [] if before is _ABSENT else [f"- {path}: {_value(before)}"]
-    return lines if after is _ABSENT else [*lines, f"+ {path}: {_value(after)}"]
+    lines = [] if before is _ABSENT else [f"- {path}: {_whole(before)}"]
+    return lines if after is _ABSENT else [*lines, f"+ {path}: {_whole(after)}"]
 
 
 _ABSENT = object()
@@ -68,6 +72,14 @@ def _between(before: Mapping[str, Any], after: Mapping[str, Any], place: Callabl
     return [
         line for key in keys for line in difference_lines(before.get(key, _ABSENT), after.get(key, _ABSENT), place(key))
     ]
+
+
+def _order(before: Mapping[str, Any], after: Mapping[str, Any], path: str) -> list[str]:
+    """The names in both, where they stand in another order: variables and init containers depend on it."""
+    orders = [name for name in before if name in after], [name for name in after if name in before]
+    if orders[0] == orders[1]:
+        return []
+    return [f"{sign} {path} in the order {', '.join(names)}" for sign, names in zip("-+", orders, strict=True)]
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:
@@ -127,8 +139,12 @@ def _name(ref: Json | None) -> str:
     return f"{ref['kind']}/{ref['name']}" if ref else ""
 
 
-def _value(value: Any) -> str:
+def _whole(value: Any) -> str:
     from aegis.model.canonical import canonical_json
 
-    text = canonical_json(value).decode()
+    return canonical_json(value).decode(errors="replace")
+
+
+def _value(value: Any) -> str:
+    text = _whole(value)
     return text if len(text) <= 2 * _WIDTH else text[: 2 * _WIDTH] + "…"

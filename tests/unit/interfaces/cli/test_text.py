@@ -27,6 +27,24 @@ def test_what_goes_and_what_comes() -> None:
     ]
 
 
+def test_a_long_value_is_shown_to_its_end() -> None:
+    command = "sleep 1; " * 60 + "rm -rf /data"
+    assert difference_lines({}, {"command": command})[0].endswith('rm -rf /data"')
+
+
+def test_another_order_is_a_change() -> None:
+    names = [{"name": "A"}, {"name": "B"}]
+    assert difference_lines({"env": names}, {"env": [*reversed(names), {"name": "C"}]}) == [
+        '+ env[C]: {"name":"C"}',
+        "- env in the order A, B",
+        "+ env in the order B, A",
+    ]
+
+
+def test_true_is_not_one() -> None:
+    assert difference_lines({"a": 1}, {"a": True}) == ["- a: 1", "+ a: true"]
+
+
 def test_equal_is_silent() -> None:
     assert difference_lines(BEFORE, BEFORE) == []
 
