@@ -7,7 +7,7 @@ crash-looping pod is Running most of the time, so the last termination tells, ne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aegis.model.refs import Json
@@ -123,7 +123,7 @@ def _is_init(spec: Json, status: Json) -> bool:
 
 def _last_words(ended: Json, events: list[Json]) -> str:
     """What the kubelet or the program's termination message says of the end."""
-    killed = _newest(events, "Unhealthy", ("Liveness probe", "Startup probe"))
+    killed = _newest(events, "Unhealthy", ("Liveness probe", "Startup probe"), by=_told_and_seen)
     if killed and ended.get("exitCode") in {137, 143}:
         return killed
     return deciding_line(str(ended.get("message") or "").splitlines())
@@ -166,7 +166,9 @@ def _is_about(event: Json, pod: Json) -> bool:
     return about.get("kind") == "Pod" and about.get("name") == metadata.get("name")
 
 
-def _newest(events: list[Json], reason: str, prefixes: tuple[str, ...]) -> str:
+def _newest(
+    events: list[Json], reason: str, prefixes: tuple[str, ...], *, by: Callable[[Json], Any] | None = None
+) -> str:
     """The message of the newest event of a reason that begins with one of the prefixes; empty where there is none."""
     matching = [
         event
@@ -175,8 +177,14 @@ def _newest(events: list[Json], reason: str, prefixes: tuple[str, ...]) -> str:
     ]
     if not matching:
         return ""
-    newest = max(matching, key=_seen_at)
+    newest = max(matching, key=by or _seen_at)
     return str(newest.get("message") or newest.get("note") or "")
+
+
+def _told_and_seen(event: Json) -> tuple[bool, bool, str]:
+    """What a program answered says more than its silence, which a container that has just started shows as well."""
+    message = str(event.get("message") or event.get("note") or "")
+    return ("connection refused" not in message, "statuscode" in message, _seen_at(event))
 
 
 def _seen_at(event: Json) -> str:

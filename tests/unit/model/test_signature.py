@@ -85,6 +85,20 @@ def test_a_liveness_kill_is_told_by_the_probe_not_by_the_last_log_line() -> None
     assert found.line == "Liveness probe failed: HTTP probe failed with statuscode: <n>"
 
 
+def test_an_answer_to_a_liveness_probe_says_more_than_a_refusal_while_it_starts() -> None:
+    refused = event(
+        "Unhealthy",
+        'Liveness probe failed: Get "http://10.0.0.9:80/": connect: connection refused',
+        "2026-01-01T00:02:00Z",
+    )
+    answered = event(
+        "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", "2026-01-01T00:01:00Z"
+    )
+    found = signature_of(pod(crashed(code=137)), events=[answered, refused])
+    assert found is not None
+    assert "statuscode" in found.line
+
+
 def test_the_newest_probe_message_decides() -> None:
     running = {"name": "web", "state": {"running": {}}}
     events = [

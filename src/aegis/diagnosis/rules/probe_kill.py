@@ -26,6 +26,9 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     killed = [event for event in case.events(symptom) if event.reason == "Killing" and "probe" in event.message]
     if not probe or not (failed or killed) or (symptom.exit_code not in {*_KILLED, None} and not killed):
         return
+    failed.sort(
+        key=lambda event: "statuscode" not in event.message
+    )  # an answer says more than silence, as at its start
     answer = failed[0].message.strip() if failed else killed[0].message
     name = field.removesuffix("Probe")
     yield Hypothesis(

@@ -75,7 +75,9 @@ class Probe:
         A time scale divides delays, but programs start no faster: what is a generous start on a real cluster must not
         become an impossible one.
         """
-        return 0.0 if scale <= 1 else min(self.initial_delay + self.period * self.failures, _START_SECONDS)
+        if scale <= 1 or self.kind == "readiness":
+            return 0.0
+        return min(self.initial_delay + self.period * self.failures, _START_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,12 +183,13 @@ class Run:
             answer = await self._ask(probe.action, probe.timeout)
             if self.end.done():
                 return
-            if not answer.ok:
-                self._event("Warning", "Unhealthy", f"{probe.kind.capitalize()} probe failed: {answer.message}")
             if answer.ok or answer.answered:
                 silent_until = 0.0
+            starting = self._host.clock() < silent_until
+            if not answer.ok and not (starting and probe.kind == "liveness"):
+                self._event("Warning", "Unhealthy", f"{probe.kind.capitalize()} probe failed: {answer.message}")
             before = tally
-            if probe.kind == "readiness" or self._host.clock() >= silent_until:
+            if not starting:
                 tally = tally.with_answer(probe, ok=answer.ok)
             if tally.verdict != before.verdict:
                 self._conclude(probe, verdict=bool(tally.verdict))
