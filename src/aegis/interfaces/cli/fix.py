@@ -228,17 +228,17 @@ def parse_changes(path: Path, namespace: str) -> list[Change]:
 
 
 def _read_list(path: Path) -> list[Any]:
-    import sys
-
-    import yaml
+    from aegis.evidence.documents import Unparsed, documents
 
     try:
-        text = sys.stdin.read(_LARGEST + 1) if str(path) == "-" else path.read_text(encoding="utf-8")
-        if len(text) > _LARGEST:
-            raise UsageError(f"{path} is too large for a list of changes")
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        text = _text_of(path)
+        in_brackets = text.lstrip()[:1] in {"{", "["}  # YAML's flow style, of which JSON is a part
+        found = list(documents(f"---\n{text}" if in_brackets else text))
+    except (OSError, UnicodeDecodeError, Unparsed) as error:
         raise UsageError(f"{path} cannot be read as YAML or JSON: {' '.join(str(error).split())[:200]}") from error
+    if len(found) > 1:
+        raise UsageError(f"{path} holds {len(found)} documents", hint="Write one list of {target, type, patch}.")
+    content = found[0] if found else None
     if isinstance(content, Mapping):
         content = content.get("changes", content)
     if isinstance(content, Mapping):
@@ -246,6 +246,24 @@ def _read_list(path: Path) -> list[Any]:
     if not isinstance(content, list) or not content:
         raise UsageError(f"{path} is no list of changes", hint="Write a list of {target, type, patch}.")
     return content
+
+
+def _text_of(path: Path) -> str:
+    """No more than is permitted is read, whatever it is.
+
+    Raises:
+        UsageError: if it is too large.
+    """
+    import sys
+
+    if str(path) == "-":
+        text = sys.stdin.read(_LARGEST + 1)
+    else:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise UsageError(f"{path} is too large for a list of changes")
+    return text
 
 
 async def _resolved(tools: Tools, change: Change) -> Change:
