@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,17 @@ async def stage(tmp_path: Path) -> AsyncIterator[Theatre]:
 
 @dataclass(slots=True)
 class Death:
-    """One place to die at, and what came of it."""
+    """One place to die at, and what came of it.
+
+    Attributes:
+        place: where.
+        worse: whether the fix makes production worse, so that it is taken back.
+        earlier: where a run before that one had died already; empty: there was none.
+    """
 
     place: str
+    worse: bool = False
+    earlier: str = ""
     first: Ended | None = None
     second: Ended | None = None
     phase: str = ""
@@ -72,7 +80,8 @@ _ALIKE = (
     (r"audit \w+ production dry-run: .*", "a record of a dry-run"),
     (r"audit \w+ (?:remediation|shadow): (?:before|sync \d)", "around a record"),
     (r"audit \w+ (?:remediation|shadow): half a line", "within a record"),
-    (r"audit (\w+ (?:production|undo)): sync [23]", r"around the anchor after \1"),
+    (r"audit intended (production|undo): (?:before|sync \d)", r"around the intention \1"),
+    (r"audit done (production|undo): (?:before|sync \d|done)", r"around the record of \1"),
 )
 """What need not be told apart for one death of each kind: between such places nothing else happens outside."""
 
@@ -95,27 +104,27 @@ def chosen(places: Sequence[str], *, everything: bool) -> list[str]:
     return [alike[len(alike) // 2] for alike in kinds.values()]
 
 
-async def die(stage: Theatre, place: str, *, worse: bool) -> Death:
+async def die(stage: Theatre, death: Death) -> Death:
     """Die there, and look what came of it; once more where a busy machine let a trial end without a verdict."""
-    for _ in range(TRIES - 1):
-        death = await die_once(stage, place, worse=worse)
-        if not any(ended and undecided(ended) for ended in (death.first, death.second)):
+    died = death
+    for _ in range(TRIES):
+        died = await die_once(stage, replace(death, problems=[]))
+        sys.stdout.write(died.row() + "\n")
+        if not any(ended and undecided(ended) for ended in (died.first, died.second)):
             break
-        sys.stdout.write(f"again: {death.row()}\n")
-    else:
-        death = await die_once(stage, place, worse=worse)
-    sys.stdout.write(death.row() + "\n")
-    return death
+    return died
 
 
 def undecided(ended: Ended) -> bool:
     return ended.status == 3 and ended.report["verdict"]["decision"] == "INCONCLUSIVE"
 
 
-async def die_once(stage: Theatre, place: str, *, worse: bool) -> Death:
-    death, began = Death(place), time.monotonic()
+async def die_once(stage: Theatre, death: Death) -> Death:
+    began, worse = time.monotonic(), death.worse
     world = await stage.world(worse=worse)
-    death.first = await world.run(*world.fix(), die_at=place)
+    if death.earlier:
+        assert (await world.run(*world.fix(), die_at=death.earlier)).status == -9
+    death.first = await world.run(*world.fix(), die_at=death.place)
     death.hold(death.first.status == -9, f"it did not die there: {told(death.first)}")
     death.hold(not list(in_session(death.first.pid)), "it left processes")
     await assert_whole(world, death, "after the death")
@@ -127,7 +136,7 @@ async def die_once(stage: Theatre, place: str, *, worse: bool) -> Death:
         death.hold(death.second.status == int(worse), f"ended with {told(death.second)}")
         death.hold(not list(in_session(death.second.pid)), "the second left processes")
         await assert_whole(world, death, "at the end")
-    await assert_one_effect(world, death, worse=worse)
+    await assert_one_effect(world, death)
     death.hold(world.shadows() == [], f"orphaned: {world.shadows()}")
     death.hold(world.strays() == [], f"stray files: {world.strays()}")
     death.seconds = time.monotonic() - began
@@ -140,7 +149,8 @@ async def assert_whole(world: World, death: Death, when: str) -> None:
     death.hold(verified.status == 0, f"the chain is broken {when}: {verified.out}{verified.err}")
 
 
-async def assert_one_effect(world: World, death: Death, *, worse: bool) -> None:
+async def assert_one_effect(world: World, death: Death) -> None:
+    worse = death.worse
     incidents = await world.incidents()
     death.hold(len(incidents) == 1, f"{len(incidents)} incidents: {[one['phase'] for one in incidents]}")
     death.phase = incidents[0]["phase"] if incidents else "none"
@@ -154,16 +164,16 @@ async def assert_one_effect(world: World, death: Death, *, worse: bool) -> None:
     death.hold(world.unannounced() == [], f"not announced: {world.unannounced()}")
 
 
-async def all_die(stage: Theatre, places: Sequence[str], *, worse: bool) -> list[Death]:
+async def all_die(stage: Theatre, wanted: Sequence[Death]) -> list[Death]:
     gate, deaths = asyncio.Semaphore(AT_ONCE), []
 
-    async def one(place: str) -> None:
+    async def one(death: Death) -> None:
         async with gate:
-            deaths.append(await die(stage, place, worse=worse))
+            deaths.append(await die(stage, death))
 
     async with asyncio.TaskGroup() as group:
-        for place in places:
-            group.create_task(one(place))
+        for death in wanted:
+            group.create_task(one(death))
     return deaths
 
 
@@ -171,9 +181,11 @@ def failures(deaths: Sequence[Death]) -> str:
     return "\n".join(death.row() for death in deaths if death.problems)
 
 
-async def lives(stage: Theatre, *, worse: bool) -> list[str]:
-    """The places that a remediation passes which nobody kills."""
+async def lives(stage: Theatre, *, worse: bool = False, earlier: str = "") -> list[str]:
+    """The places that a remediation passes which nobody kills (the next one after an earlier death)."""
     world = await stage.world(worse=worse)
+    if earlier:
+        assert (await world.run(*world.fix(), die_at=earlier)).status == -9
     ended = await world.run(*world.fix())
     assert ended.status == int(worse), ended.err
     await world.leave()
@@ -186,15 +198,32 @@ def nothing_left(stage: Theatre) -> list[str]:
 
 
 async def test_killed_anywhere_the_same_command_ends_it_with_one_effect(stage: Theatre, all_kills: bool) -> None:
-    places = await lives(stage, worse=False)
-    deaths = await all_die(stage, chosen(places, everything=all_kills), worse=False)
+    places = chosen(await lives(stage), everything=all_kills)
+    deaths = await all_die(stage, [Death(place) for place in places])
     assert failures(deaths) == ""
     assert nothing_left(stage) == []
 
 
 async def test_killed_while_it_takes_a_worse_fix_back_it_is_taken_back_once(stage: Theatre, all_kills: bool) -> None:
     places = await lives(stage, worse=True)
-    later = places[places.index("step watch: before#1") :]
-    deaths = await all_die(stage, chosen(later, everything=all_kills), worse=True)
+    later = chosen(places[places.index("step watch: done#1") :], everything=all_kills)
+    if not all_kills:
+        later = [place for place in later if re.search(r"undo|roll-back|production|back#", place)]
+    deaths = await all_die(stage, [Death(place, worse=True) for place in later])
+    assert failures(deaths) == ""
+    assert nothing_left(stage) == []
+
+
+async def test_killed_again_while_it_recovers_the_third_run_ends_it(stage: Theatre, all_kills: bool) -> None:
+    torn, tried = "audit intended production: half a line#1", "said starting both arms side by side#1"
+    mending = await lives(stage, earlier=torn)
+    first_record = next(index for index, place in enumerate(mending) if re.fullmatch(r"audit .*: done#1", place))
+    sweeping = await lives(stage, earlier=tried)
+    mended = [place for place in mending[: first_record + 1] if all_kills or re.search("line|sync [1256]", place)]
+    swept = chosen(sweeping[: sweeping.index("step sweep: stored#1") + 1], everything=all_kills)
+    if not all_kills:
+        swept = [place for place in swept if re.match(r"step sweep|write.*sent", place)]
+    wanted = [Death(place, earlier=torn) for place in mended] + [Death(place, earlier=tried) for place in swept]
+    deaths = await all_die(stage, wanted)
     assert failures(deaths) == ""
     assert nothing_left(stage) == []
