@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import to_jsonable_python
-
 from aegis.settings.names import ALIASES, PREDECESSOR, variable_of
 from aegis.settings.schema import Section, Settings
 
@@ -34,8 +32,9 @@ def _sections() -> Iterator[str]:
         section = getattr(defaults, name)
         assert isinstance(section, Section)  # noqa: S101 - Settings has sections only
         yield f"## {name}\n\n{_first_line(section)}\n\n| variable | default | meaning |\n|---|---|---|"
+        plain = section.model_dump(mode="json")
         for key, field in type(section).model_fields.items():
-            value = _shown(getattr(section, key))
+            value = _shown(plain[key])
             yield f"| `{variable_of(f'{name}.{key}')}` | {value} | {field.description or ''} |"
         yield ""
 
@@ -45,10 +44,8 @@ def _first_line(section: Section) -> str:
 
 
 def _shown(value: Any) -> str:
-    plain = to_jsonable_python(value)
-    if isinstance(plain, list):
-        plain = ", ".join(str(item) for item in plain)
-    return f"`{plain}`" if plain not in {None, "", "."} else "-"
+    text = ", ".join(str(item) for item in value) if isinstance(value, list) else value
+    return f"`{text}`" if text not in {None, "", "."} else "-"
 
 
 def _aliases() -> Iterator[str]:
