@@ -36,11 +36,13 @@ _LONGEST_RECORD: Final = 1 << 20
 _BLOCK: Final = 1 << 16
 
 
-class Unreadable(ValueError):
+class Unreadable(Unavailable, ValueError):
     """A line of the log that is no record: it was damaged by a hand, since a crash only tears the last line."""
 
+    retryable = False
+
     def __init__(self, sequence: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(f"the audit log is damaged: {message}", hint="See `aegis audit verify`.")
         self.sequence = sequence
 
 

@@ -11,7 +11,7 @@ import click
 
 from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
-from aegis.interfaces.cli.output import columns, document, emit, list_document, rendered, write
+from aegis.interfaces.cli.output import columns, document, emit, list_document, plain, rendered, write
 from aegis.interfaces.cli.session import settings_of
 from aegis.model.refs import Json
 
@@ -49,7 +49,7 @@ def tail(options: Globals, *, lines: int, watch: bool, incident: str) -> None:
         news = [record for record in _records(options, incident) if record["sequence"] > last]
         for record in news:
             last = record["sequence"]
-            write(options, _line(record) if options.output == "table" else rendered("jsonl", record, str))
+            write(options, plain(_line(record)) if options.output == "table" else rendered("jsonl", record, str))
         sys.stdout.flush()
 
 

@@ -41,6 +41,16 @@ def test_any_harm_ends_with_1_and_is_named(log: Path, harm: str, capsys: pytest.
     assert json.loads(capsys.readouterr().out)["fault"]["message"]
 
 
+@pytest.mark.parametrize("command", ["tail", "export"])
+def test_a_damaged_line_is_no_defect_of_ours(log: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text("".join([lines[0], "{half\n", lines[2]]), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["audit", command]) == 69
+    assert "aegis audit verify" in capsys.readouterr().err
+    assert run(["audit", "verify"]) == 1
+
+
 def test_the_tail_and_the_export_hold_the_records(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run(["audit", "tail", "--lines", "2", "-o", "jsonl"]) == 0
