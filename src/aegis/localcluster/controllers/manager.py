@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from aegis.localcluster.api import ClusterApi, Pace
+from aegis.localcluster.controllers.cronjob import CronJobController
 from aegis.localcluster.controllers.daemonset import DaemonSetController
 from aegis.localcluster.controllers.deployment import DeploymentController
 from aegis.localcluster.controllers.endpoints import EndpointsController
@@ -50,6 +51,7 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         DeploymentController(api, pace),
         ReplicaSetController(api, pace),
         JobController(api, pace),
+        CronJobController(api, pace),
         DaemonSetController(api, pace),
         StatefulSetController(api, pace),
         VolumeClaimController(api),

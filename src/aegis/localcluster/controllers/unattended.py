@@ -10,7 +10,6 @@ from aegis.localcluster.controllers.recorder import Recorder
 
 UNATTENDED = (
     "replicationcontrollers",
-    "cronjobs.batch",
     "horizontalpodautoscalers.autoscaling",
     "poddisruptionbudgets.policy",
     "ingresses.networking.k8s.io",
