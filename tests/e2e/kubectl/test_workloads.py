@@ -50,3 +50,13 @@ def test_a_stateful_set_keeps_its_names_and_rolls_over(k: Any) -> None:
     assert not before & {p["metadata"]["uid"] for p in k.pods("app=db")}
     k("scale", "sts/db", "--replicas=1")
     k.expect(lambda: [p["metadata"]["name"] for p in k.pods("app=db")] == ["db-0"])
+
+
+def test_a_cron_job_starts_jobs(k: Any) -> None:
+    k("create", "cronjob", "tick", "--image=busybox:1.36", "--schedule=@every 2s", "--", "true")
+    job = k.expect(lambda: k.json("jobs")["items"])[0]
+    assert job["metadata"]["ownerReferences"][0]["name"] == "tick"
+    assert "condition met" in k("wait", "--for=condition=complete", f"job/{job['metadata']['name']}", "--timeout=30s")
+    k.expect(lambda: k.json("cronjob/tick")["status"].get("lastSuccessfulTime"))
+    k("create", "job", "by-hand", "--from=cronjob/tick")
+    assert "condition met" in k("wait", "--for=condition=complete", "job/by-hand", "--timeout=30s")
