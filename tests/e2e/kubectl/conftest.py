@@ -1,6 +1,6 @@
 """The real kubectl against a real local cluster.
 
-Every kubectl that is found is tried: the one on PATH, and those that AEGIS_TEST_KUBECTL names (separated by colons).
+Every kubectl that is found is tried: the one on PATH, and those that TEST_KUBECTL names (separated by colons).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MANIFESTS = Path(__file__).parent / "manifests"
 
 
 def binaries() -> list[str]:
-    named = os.environ.get("AEGIS_TEST_KUBECTL", "").split(os.pathsep)
+    named = os.environ.get("TEST_KUBECTL", "").split(os.pathsep)
     found = [shutil.which("kubectl"), *(shutil.which(name) for name in named if name)]
     return list(dict.fromkeys(path for path in found if path))
 
@@ -116,7 +116,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(params=binaries() or [""], ids=lambda binary: binary or "none")
 def binary(request: pytest.FixtureRequest) -> str:
     if not request.param:
-        pytest.skip("no kubectl on PATH and none named by AEGIS_TEST_KUBECTL")
+        pytest.skip("no kubectl on PATH and none named by TEST_KUBECTL")
     found: str = request.param
     return found
 
