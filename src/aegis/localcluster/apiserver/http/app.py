@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing, suppress
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -113,17 +113,13 @@ def _response(answer_: Reply, error: ApiError | None = None) -> web.Response:
 
 
 async def _stream_watch(request: web.Request, watch: Watch) -> web.StreamResponse:
-    try:
-        response = web.StreamResponse(
-            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
-        )
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
+    with closing(watch), suppress(ConnectionResetError):  # whoever watched may have gone
         await response.prepare(request)
         async with aclosing(watch.lines()) as lines:
             async for line in lines:
                 await response.write(line)
         await response.write_eof()
-    finally:
-        watch.close()
     return response
 
 
@@ -131,8 +127,9 @@ async def _stream_logs(request: web.Request, lines: AsyncIterator[bytes], *, fol
     response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
     if follow:
         response.enable_chunked_encoding()
-    await response.prepare(request)
-    async for line in lines:
-        await response.write(line)
-    await response.write_eof()
+    with suppress(ConnectionResetError):  # whoever read may have gone
+        await response.prepare(request)
+        async for line in lines:
+            await response.write(line)
+        await response.write_eof()
     return response

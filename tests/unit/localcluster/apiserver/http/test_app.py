@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -146,6 +147,19 @@ async def test_unknown_fields_are_warned_of(running: Running) -> None:
     body = {"metadata": {"name": "x"}, "dota": {}}
     async with running.session.post(running.url + CONFIG_MAPS, json=body, headers=headers) as answer:
         assert answer.headers["Warning"] == '299 - "unknown field \\"dota\\""'
+
+
+async def test_a_watcher_that_goes_away_is_no_error(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    headers = {"Authorization": f"Bearer {running.server.admin_token}"}
+    for turn in range(30):
+        answer = await running.session.get(f"{running.url}{CONFIG_MAPS}?watch=true&resourceVersion=0", headers=headers)
+        async with asyncio.TaskGroup() as changes:
+            for number in range(3):
+                made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{turn}-{number}"}}
+                changes.create_task(running("POST", CONFIG_MAPS, json=made))
+            await asyncio.sleep(0.0005 * (turn % 6))
+            answer.close()  # while the server writes the events
+    assert [record.message for record in caplog.records] == []
 
 
 async def test_a_watch_ends_with_the_server(running: Running) -> None:
