@@ -47,11 +47,13 @@ async def test_of_two_people_who_know_nothing_of_each_other_one_writes(stage: Th
     mine = await stage.world()
     theirs = World(theatre=stage, namespace=mine.namespace, folder=stage.folder / "theirs", broken=mine.broken)
     theirs.folder.mkdir()
-    first = await mine.start(*mine.fix())
-    await first.reaches("said starting both arms side by side#1")
+    place = "said starting both arms side by side#1"
+    first = await mine.start(*mine.fix(), die_at=place, number=signal.SIGSTOP)
+    await first.reaches(place)
     second = await theirs.run(*theirs.fix())
     assert second.status == 4, second.err
     assert f"Deployment/web in {mine.namespace} is being tried already" in second.err
+    os.kill(first.pid, signal.SIGCONT)
     assert (await first.ended()).status == 0
     later = await theirs.run(*theirs.fix())
     assert (later.status, later.report["reason"]) == (0, "Healthy"), later.err
