@@ -64,6 +64,8 @@ async def open_incident(tools: Tools, target: ObjectRef, given: Fix | None = Non
     for found in await tools.incidents.list(target=target, open_only=True):
         if found.phase not in _UNTOUCHED or await _goes_on(tools, found, given):
             tools.progress("taking up again", incident=found.id, phase=found.phase.value)
+            if _is_another(tools, found, given):
+                tools.progress("this finishes what an earlier run began; the fix that is asked for now is not tried")
             return found
         await _give_up(tools, found)
     incident = Incident(
@@ -170,6 +172,15 @@ async def given_fix(tools: Tools, changes: Sequence[Change]) -> Fix:
         changes=tuple(changes),
     )
     return Fix(id="given", summary=f"the given change of {targets[0]}", change_set=change_set, risk=Risk.MEDIUM)
+
+
+def _is_another(tools: Tools, found: Incident, given: Fix | None) -> bool:
+    """Whether another fix is asked for now than the one that is half done."""
+    if found.fix is None:
+        return False
+    if given is not None:
+        return given.to_dict()["changes"] != found.fix.to_dict()["changes"]
+    return tools.fix_id not in {"", found.fix.id}
 
 
 async def _goes_on(tools: Tools, found: Incident, given: Fix | None) -> bool:

@@ -214,6 +214,79 @@ async def test_a_set_that_is_half_refused_goes_back_whole(shop: World) -> None:
     assert (await shop.data("second"))["colour"] == "red"
 
 
+async def test_drift_of_the_second_object_before_the_question_voids_the_trial(shop: World) -> None:
+    changes = await two_changes(shop)
+
+    async def tried(_incident: Incident) -> tuple[Verdict, None]:
+        await shop.make("second", colour="red", size="1")
+        return shop.verdict, None
+
+    tools = await shop.tools(try_fix=tried)
+    incident = await run(tools, await open_incident(tools, shop.target, await given_fix(tools, changes)))
+    assert (incident.phase, incident.reason, exit_status(incident)) == (Phase.FAILED, "Drifted", 4)
+    assert "ConfigMap/second" in incident.message
+    assert shop.person.shown == []
+    assert shop.real_writes() == []
+
+
+async def test_drift_of_the_second_object_while_asked_voids_the_yes(shop: World) -> None:
+    changes = await two_changes(shop)
+
+    async def meddle() -> None:
+        await shop.make("second", colour="red", size="1")
+
+    shop.person.before_answering = meddle
+    tools = await shop.tools()
+    incident = await run(tools, await open_incident(tools, shop.target, await given_fix(tools, changes)))
+    assert (incident.reason, incident.applied_at) == ("Drifted", None)
+    assert shop.real_writes() == []
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+@pytest.mark.parametrize("place", ["try: done", "prepare-undo: stored"])
+async def test_drift_of_what_the_workload_names_voids_the_trial(shop: World, kind: str, place: str) -> None:
+    named = {"configMapRef" if kind == "ConfigMap" else "secretRef": {"name": "named"}}
+    box = {"name": "web", "image": "nginx:1.27", "envFrom": [named]}
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [box]}}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    web = ObjectRef(api_version="apps/v1", kind="Deployment", name="web", namespace=shop.namespace)
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    await shop.driver.apply(web, {**body, "spec": spec}, manager="kubectl")
+    ref = ObjectRef(api_version="v1", kind=kind, name="named", namespace=shop.namespace)
+
+    async def write(value: str) -> None:
+        held = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "named"}, "data": {"a": value}}
+        await shop.driver.apply(ref, held, manager="kubectl", force=True)
+
+    class Reader:
+        """Somebody writes what is named as soon as the flow has passed the place."""
+
+        passed = False
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(shop.driver, name)
+
+        async def find(self, wanted: ObjectRef) -> object:
+            if self.passed:
+                self.passed = False
+                await write("c2Vjb25k")
+            return await shop.driver.find(wanted)
+
+    reader = Reader()
+
+    def seen(passing: str) -> None:
+        reader.passed = reader.passed or passing == place
+
+    await write("Zmlyc3Q=")
+    tools = await shop.tools(checkpoint=seen, reader=reader)
+    change = Apply(target=web, patch={"spec": {"replicas": 2}})
+    incident = await run(tools, await open_incident(tools, shop.target, await given_fix(tools, [change])))
+    assert (incident.phase, incident.reason) == (Phase.FAILED, "Drifted")
+    assert f"{kind}/named" in incident.message
+    assert shop.real_writes() == []
+
+
 async def test_a_change_that_does_not_help_stays_but_is_not_called_resolved(shop: World) -> None:
     shop.mended_when = lambda _: False
     incident = await ended(shop)
@@ -357,3 +430,20 @@ async def test_nothing_is_changed_in_a_namespace_where_a_change_is_half_done(sho
     assert shop.real_writes() == []
     await shop.driver.delete(config_map("settings", "shop"))
     assert (await ended(shop)).phase is Phase.RESOLVED, "what is gone blocks nobody"
+
+
+async def test_another_fix_asked_for_meanwhile_is_not_tried_and_that_is_said(shop: World) -> None:
+    left = await half_done(shop)
+    other = await given_fix(await shop.tools(), [Apply(target=shop.target, patch={"data": {"colour": "green"}})])
+    tools = await shop.tools()
+    incident = await run(tools, await open_incident(tools, shop.target, other))
+    assert (incident.id, incident.phase) == (left.id, Phase.RESOLVED)
+    assert (await shop.data())["colour"] == "blue"
+    assert [said for said in shop.told if "is not tried" in said] != []
+
+
+async def test_the_same_fix_asked_for_again_is_taken_up_without_a_word(shop: World) -> None:
+    left = await half_done(shop)
+    tools = await shop.tools(fix_id=left.fix.id if left.fix else "")
+    assert (await open_incident(tools, shop.target)).id == left.id
+    assert [said for said in shop.told if "is not tried" in said] == []
