@@ -179,7 +179,7 @@ def _is_another(tools: Tools, found: Incident, given: Fix | None) -> bool:
     if found.fix is None:
         return False
     if given is not None:
-        return given.to_dict()["changes"] != found.fix.to_dict()["changes"]
+        return bool(given.to_dict()["changes"] != found.fix.to_dict()["changes"])
     return tools.fix_id not in {"", found.fix.id}
 
 
