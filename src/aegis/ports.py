@@ -265,7 +265,7 @@ class Mode(StrEnum):
     OBSERVE = "observe"
     """Nothing is written but dry-runs."""
     FROZEN = "frozen"
-    """Only our own rollback is still made."""
+    """Only our own rollback is still made, and our own shadows are taken down."""
     HARDSTOP = "hardstop"
     """Nothing at all."""
 

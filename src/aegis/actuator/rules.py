@@ -117,10 +117,15 @@ def _by_mode(attempt: Attempt, _rules: Rules, mode: Mode) -> Refused | None:
             return None
         case Mode.OBSERVE if attempt.dry_run:
             return None
-        case Mode.FROZEN if attempt.dry_run or attempt.purpose.kind in {"undo", "lease"}:
+        case Mode.FROZEN if attempt.dry_run or attempt.purpose.kind in {"undo", "lease"} or _takes_shadow_down(attempt):
             return None
         case _:
             return Refused(f"the mode is {mode.value}: {attempt.target} is not written", hint="See `aegis mode show`.")
+
+
+def _takes_shadow_down(attempt: Attempt) -> bool:
+    """Whether it only removes what we made: else a shadow half done would stay for as long as the mode does."""
+    return attempt.purpose.kind == "shadow" and attempt.verb == "delete" and attempt.target.kind == "Namespace"
 
 
 def _by_redaction(attempt: Attempt, _rules: Rules, _mode: Mode) -> Refused | None:

@@ -123,6 +123,29 @@ def test_modes_hold_for_shadows(mode: Mode) -> None:
     assert (why == "") is (mode is Mode.RUN)
 
 
+@pytest.mark.parametrize(
+    ("mode", "allowed"), [(Mode.RUN, True), (Mode.OBSERVE, False), (Mode.FROZEN, True), (Mode.HARDSTOP, False)]
+)
+def test_a_frozen_automation_still_takes_its_shadows_down(mode: Mode, allowed: bool) -> None:
+    shadow = ObjectRef(api_version="v1", kind="Namespace", name="aegis-shadow-1-r")
+    why = _why(None, kind="shadow", verb="delete", live=None, mode=mode, scope=SCOPE, target=shadow)
+    assert (why == "") is allowed
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ObjectRef(api_version="v1", kind="Namespace", name="shop"),
+        ObjectRef(api_version="v1", kind="Namespace", name="aegis-shadow-2-r"),
+        ObjectRef(api_version="evil/v1", kind="Namespace", name="aegis-shadow-1-r"),
+        ObjectRef(api_version="v1", kind="ConfigMap", name="a", namespace="aegis-shadow-1-r"),
+    ],
+)
+def test_a_frozen_automation_deletes_nothing_else(target: ObjectRef) -> None:
+    assert _why(None, kind="shadow", verb="delete", live=None, mode=Mode.FROZEN, scope=SCOPE, target=target)
+    assert "frozen" in _why(None, verb="delete", mode=Mode.FROZEN, target=target)
+
+
 @pytest.mark.parametrize("namespace", ["kube-system", "kube-public", "kube-node-lease", "falco", "aegis-system"])
 @pytest.mark.parametrize("kind", ["production", "undo"])
 def test_protected_namespaces(namespace: str, kind: str) -> None:

@@ -13,7 +13,7 @@ from aegis.ports import Mode
 _MEANINGS = {
     Mode.RUN: "everything that is approved is done",
     Mode.OBSERVE: "nothing is written but dry-runs",
-    Mode.FROZEN: "only our own roll-back is still made",
+    Mode.FROZEN: "only our own roll-back is still made, and our shadows are taken down",
     Mode.HARDSTOP: "nothing is written at all",
 }
 
