@@ -94,6 +94,21 @@ class _Child(NamedTuple):
 
 
 async def _start(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> _Child:
+    """Start the program; if that is cancelled, it is ended first, with its group, and not left half known.
+
+    Raises:
+        CancelledError: the caller was cancelled meanwhile.
+    """
+    starting = asyncio.ensure_future(_spawn(argv, env, cwd))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError, ValueError):
+            await _end_group(await starting)
+        raise
+
+
+async def _spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> _Child:
     loop = asyncio.get_running_loop()
     pipe = asyncio.subprocess.PIPE
     transport, protocol = await loop.subprocess_exec(

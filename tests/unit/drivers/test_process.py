@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,32 @@ async def test_what_left_the_group_does_not_hold_it_for_ever(tmp_path: Path) -> 
     with pytest.raises(Unavailable, match="did not end"):
         await run([sys.executable, "-c", script], timeout=1.0, env={}, cwd=tmp_path)
     os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+def _has(folder: Path, mark: str) -> bool:
+    try:
+        return mark.encode() in (folder / "environ").read_bytes()
+    except OSError:
+        return False
+
+
+def _alive_with(mark: str) -> list[str]:
+    return [folder.name for folder in Path("/proc").iterdir() if folder.name.isdigit() and _has(folder, mark)]
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_cancelled_while_it_starts_nothing_is_left(turns: int) -> None:
+    mark = uuid.uuid4().hex
+    env = {"PATH": os.environ["PATH"], "MARK": mark}
+    running = asyncio.ensure_future(run(["/bin/sh", "-c", "sleep 300 & wait"], timeout=60, env=env))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    for _ in range(100):
+        if not _alive_with(mark):
+            break
+        await asyncio.sleep(0.05)
+    assert not _alive_with(mark)
