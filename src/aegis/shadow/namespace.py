@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from aegis.errors import Refused, Unavailable
+from aegis.errors import Conflict, Refused, Unavailable
 from aegis.model.canonical import digest
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import Actuator, ClusterReader, Purpose
@@ -215,11 +215,15 @@ def rivals(mine: Json, listed: Sequence[Json]) -> list[Json]:
 async def _remove(tools: TrialTools, purpose: Purpose) -> None:
     """Delete the namespaces, the first one (which holds the slot) last, and wait until they are gone.
 
+    Only those that carry our incident's label, and each as it was seen: one of that name that somebody else made, even
+    between the look and the deletion, stays.
+
     Raises:
         Remains: if they are not gone in time.
     """
-    for name in reversed(purpose.scope):
-        await tools.actuator.delete(_namespace_ref(name), purpose)
+    for name, uid in reversed((await _ours(tools.reader, purpose)).items()):
+        with contextlib.suppress(Conflict):
+            await tools.actuator.delete(_namespace_ref(name), purpose, uid=uid)
     left = await _remains(tools.reader, purpose)
     waited, pause = 0.0, _FIRST_PAUSE
     while left and waited < tools.limits.deletion_seconds:
@@ -235,7 +239,18 @@ async def _remove(tools: TrialTools, purpose: Purpose) -> None:
 
 
 async def _remains(reader: ClusterReader, purpose: Purpose) -> list[str]:
-    return [name for name in purpose.scope if await reader.find(_namespace_ref(name)) is not None]
+    return list(await _ours(reader, purpose))
+
+
+async def _ours(reader: ClusterReader, purpose: Purpose) -> dict[str, str]:
+    """The namespaces of the scope that were made for its incident, in its order, and their uids."""
+    found = {}
+    for name in purpose.scope:
+        namespace = await reader.find(_namespace_ref(name))
+        marks = _labels(namespace or {})
+        if namespace and (marks.get(CREATED_BY), marks.get(INCIDENT)) == ("aegis", purpose.incident):
+            found[name] = str(namespace["metadata"].get("uid") or "")
+    return found
 
 
 async def shielded(work: Coroutine[None, None, None]) -> None:

@@ -23,12 +23,14 @@ class FakeCluster:
 
     Attributes:
         calls: every write, in order: verb, kind, namespace, name.
+        uids: the preconditions of all deletions.
         stuck: namespaces that never go.
     """
 
     def __init__(self) -> None:
         self.objects: dict[Key, JsonObject] = {}
         self.calls: list[tuple[str, str, str, str]] = []
+        self.uids: list[str] = []
         self.stuck: set[str] = set()
         self.behaviour: Callable[[JsonObject], None] = run_well
         self.log: Callable[[JsonObject], str] = lambda _: ""
@@ -153,6 +155,7 @@ class FakeCluster:
     async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "") -> None:
         self._within(ref, purpose)
         self.calls.append(("delete", ref.kind, ref.namespace, ref.name))
+        self.uids.append(uid)
         await asyncio.sleep(0)
         if ref.name in self.stuck:
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aegis.errors import Refused, Unavailable
+from aegis.errors import Conflict, Refused, Unavailable
 from aegis.model.refs import ObjectRef
 from aegis.shadow.namespace import (
     Remains,
@@ -89,6 +89,38 @@ async def test_what_an_earlier_attempt_left_is_removed_first(fake: Any, tools: T
     fake.put(namespace_object(shadow(), "c"))
     async with arms(shadow(), ["r", "c"], tools):
         assert len(await fake.list("v1", "Namespace")) == 2
+
+
+@pytest.mark.parametrize("labels", [{}, {"aegis.io/created-by": "aegis", "aegis.io/shadow": "a1"}])
+@pytest.mark.parametrize("arm", ["r", "c"])
+async def test_somebody_elses_namespace_of_that_name_is_left_alone(
+    fake: Any, tools: TrialTools, arm: str, labels: dict[str, str]
+) -> None:
+    theirs = f"aegis-shadow-a1-{arm}"
+    fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": theirs, "labels": labels}})
+    with pytest.raises(Conflict):
+        async with arms(shadow(), ["r", "c"], tools):
+            pass
+    assert [one["metadata"]["name"] for one in await fake.list("v1", "Namespace")] == [theirs]
+
+
+async def test_only_the_namespace_that_was_looked_at_is_deleted(fake: Any, tools: TrialTools) -> None:
+    async with arms(shadow(), ["r", "c"], tools):
+        uids = {one["metadata"]["uid"] for one in await fake.list("v1", "Namespace")}
+    assert set(fake.uids) == uids
+
+
+async def test_one_whose_uid_is_another_by_then_is_not_waited_for(
+    fake: Any, tools: TrialTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def replaced(ref: ObjectRef, *_: Any, **__: Any) -> None:
+        fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ref.name}})
+        raise Conflict(f"{ref} has another uid")
+
+    monkeypatch.setattr(fake, "delete", replaced)
+    async with arms(shadow(), ["r"], tools):
+        pass
+    assert len(await fake.list("v1", "Namespace")) == 1
 
 
 async def test_one_trial_a_workload(fake: Any, tools: TrialTools) -> None:
