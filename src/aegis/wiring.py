@@ -259,14 +259,12 @@ def actuator_rules(loaded: LoadedSettings, cluster: Cluster) -> Any:
     """What may be written, as configured. The embedded cluster is nobody's production: no rate, unless one is set."""
     from aegis.actuator import FreezeWindow, Rules
 
-    settings = loaded.settings
-    safety = settings.safety
+    safety = loaded.settings.safety
     unset = loaded.origins["safety.writes_per_hour"] == "default"
     return Rules(
         protected=frozenset(safety.protected_namespaces),
         writes_per_hour=None if cluster.embedded and unset else safety.writes_per_hour,
         freezes=tuple(FreezeWindow.parse(text) for text in safety.freeze_windows),
-        shadow_prefix=settings.shadow.namespace_prefix,
         gitops_owner=_gitops_words,
     )
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from aegis.actuator.door import ClusterActuator
 from aegis.actuator.freeze import FreezeWindow
-from aegis.actuator.rules import PROTECTED, Attempt, Rules, refusal
+from aegis.actuator.rules import PROTECTED, SHADOW_PREFIX, Attempt, Rules, refusal
 
-__all__ = ["PROTECTED", "Attempt", "ClusterActuator", "FreezeWindow", "Rules", "refusal"]
+__all__ = ["PROTECTED", "SHADOW_PREFIX", "Attempt", "ClusterActuator", "FreezeWindow", "Rules", "refusal"]

@@ -20,6 +20,9 @@ from aegis.ports import Mode, Purpose
 PROTECTED: Final = frozenset({"kube-system", "kube-public", "kube-node-lease", "falco", "aegis-system"})
 """Namespaces that no fix touches."""
 
+SHADOW_PREFIX: Final = "aegis-shadow-"
+"""How the names of shadow namespaces begin."""
+
 _DENIED_GROUPS: Final = frozenset({
     "rbac.authorization.k8s.io",
     "admissionregistration.k8s.io",
@@ -59,14 +62,12 @@ class Rules:
         protected: namespaces that no fix touches.
         writes_per_hour: how many remediations may write to production within an hour, a cluster; None: any number.
         freezes: when production is left alone.
-        shadow_prefix: how the names of shadow namespaces begin.
     """
 
     gitops_owner: Callable[[Json], str | None]
     protected: frozenset[str] = PROTECTED
     writes_per_hour: int | None = 3
     freezes: tuple[FreezeWindow, ...] = ()
-    shadow_prefix: str = "aegis-shadow-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ def _by_namespace(attempt: Attempt, rules: Rules, _mode: Mode) -> Refused | None
         return Refused(
             f"the namespace {namespace} is protected", hint="See `safety.protected_namespaces` in `aegis config`."
         )
-    if namespace.startswith(rules.shadow_prefix):
+    if namespace.startswith(SHADOW_PREFIX):
         return Refused(f"{namespace} is a shadow, not production")
     return None
 
@@ -212,11 +213,11 @@ def _by_freeze(attempt: Attempt, rules: Rules, _mode: Mode) -> Refused | None:
     return None
 
 
-def _in_shadow(attempt: Attempt, rules: Rules, _mode: Mode) -> Refused | None:
+def _in_shadow(attempt: Attempt, _rules: Rules, _mode: Mode) -> Refused | None:
     target, scope = attempt.target, attempt.purpose.scope
-    strange = [name for name in scope if not name.startswith(rules.shadow_prefix) or name == rules.shadow_prefix]
+    strange = [name for name in scope if not name.startswith(SHADOW_PREFIX) or name == SHADOW_PREFIX]
     if strange:
-        return Refused(f"{strange[0]} is no shadow: its name does not begin with {rules.shadow_prefix}")
+        return Refused(f"{strange[0]} is no shadow: its name does not begin with {SHADOW_PREFIX}")
     where = target.name if target.kind == "Namespace" else target.namespace
     if where not in scope:
         return Refused(f"{target} is outside the shadow ({', '.join(scope) or 'no namespace'})")

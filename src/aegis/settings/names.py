@@ -31,7 +31,6 @@ PREDECESSOR: Final[Mapping[str, str]] = {
     "K8S_KUBECONFIG_PATH": "kubernetes.kubeconfig",
     "K8S_CONTEXT": "kubernetes.context",
     "K8S_API_TIMEOUT": "kubernetes.api_timeout",
-    "SHADOW_NAMESPACE_PREFIX": "shadow.namespace_prefix",
     "SHADOW_MAX_CONCURRENT_SHADOWS": "shadow.max_concurrent",
     "INCIDENT_APPROVAL_TIMEOUT_MINUTES": "approval.timeout_minutes",
     "INCIDENT_POST_FIX_MONITORING_SECONDS": "monitoring.post_fix_seconds",

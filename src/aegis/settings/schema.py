@@ -50,11 +50,6 @@ class Kubernetes(Section):
 class Shadow(Section):
     """Where a fix is tried."""
 
-    namespace_prefix: str = Field(
-        default="aegis-shadow-",
-        pattern=r"^aegis-shadow-([a-z0-9]([a-z0-9-]{0,15}))?$",
-        description="How the names of shadow namespaces begin.",
-    )
     trials: int = Field(default=5, ge=1, le=50, description="Pods of each arm of a trial.")
     max_concurrent: int = Field(default=3, ge=1, le=50, description="Trials that run at once in a cluster.")
     ttl_minutes: float = Field(
@@ -71,7 +66,15 @@ class Shadow(Section):
         description="Secrets in a shadow: fakes of the same shape, or copies of those in secrets_allowed.",
     )
     secrets_allowed: Words = Field(default=(), description="Secrets that may be copied, as NAMESPACE/NAME.")
-    egress_allowed: Words = Field(default=(), description="CIDRs that a shadow may reach.")
+
+    @field_validator("secrets_allowed")
+    @classmethod
+    def _are_named_in_full(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for secret in value:
+            namespace, _, name = secret.partition("/")
+            if not namespace or not name or "/" in name:
+                raise ValueError("a Secret is named as NAMESPACE/NAME")
+        return value
 
 
 class Verification(Section):

@@ -82,7 +82,7 @@ class CloneOptions:
 
     Attributes:
         trials: pods of each workload that is tried.
-        copy_secrets: names of Secrets that may be copied as they are; all others become fakes.
+        copy_secrets: Secrets that may be copied as they are, as NAMESPACE/NAME; all others become fakes.
         keep_replicas: do not change the number of pods: the fix is about it.
         keep_placement: keep what keeps pods apart: the fix is about scheduling.
     """
@@ -270,7 +270,7 @@ def _named(obj: Json, faker: Faker, options: CloneOptions, ledger: Ledger) -> tu
         ledger.note(f"the volume {name} is empty")
     if kind == "Secret":
         copy["metadata"].pop("annotations", None)
-        if name not in options.copy_secrets:
+        if f"{obj['metadata'].get('namespace')}/{name}" not in options.copy_secrets:
             ledger.note(f"Secret {name} holds made-up values of the same shape")
             return faker.secret(copy), True
     return copy, False

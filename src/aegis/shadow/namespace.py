@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from aegis.actuator import SHADOW_PREFIX
 from aegis.errors import Conflict, Refused, Unavailable
 from aegis.model.canonical import digest
 from aegis.model.refs import Json, JsonObject, ObjectRef
@@ -27,7 +28,6 @@ WORKLOAD = "aegis.io/workload"
 EXPIRES = "aegis.io/expires-at"
 
 SELECTOR = f"{CREATED_BY}=aegis,{SHADOW}"
-PREFIX = "aegis-shadow-"
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _HARD_LIMIT = timedelta(hours=2)
@@ -55,7 +55,7 @@ class Shadow:
 
     def namespace(self, arm: str) -> str:
         """The namespace of an arm."""
-        return f"{PREFIX}{self.id}-{arm}"
+        return f"{SHADOW_PREFIX}{self.id}-{arm}"
 
     def purpose(self, arms: Sequence[str]) -> Purpose:
         """What its writes are for, and where they may go."""
@@ -164,7 +164,7 @@ async def sweep(
         metadata = namespace.get("metadata") or {}
         labels = metadata.get("labels") or {}
         name, incident = str(metadata.get("name") or ""), str(labels.get(INCIDENT) or "")
-        if not name.startswith(PREFIX) or metadata.get("deletionTimestamp"):
+        if not name.startswith(SHADOW_PREFIX) or metadata.get("deletionTimestamp"):
             continue
         if is_expired(namespace, at) or (incident in known and known[incident] != labels.get(SHADOW)):
             purpose = Purpose(kind="shadow", incident=incident, scope=(name,))

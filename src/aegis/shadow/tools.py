@@ -20,7 +20,7 @@ class TrialLimits:
         pods: in one arm.
         trials: pods of each workload that is tried, in each arm.
         deletion_seconds: real seconds to wait for an arm to be gone.
-        copy_secrets: Secrets that may be copied as they are; all others are faked.
+        copy_secrets: Secrets that may be copied as they are, as NAMESPACE/NAME; all others are faked.
         probe_image: an image with Python 3.8 or later, for the probes that run inside an arm.
         internet: addresses that must be unreachable from an arm, as `host:port`.
     """

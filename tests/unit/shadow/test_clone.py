@@ -148,17 +148,24 @@ def test_a_headless_service_stays_headless() -> None:
 def test_a_secret_becomes_a_fake_unless_it_is_allowed() -> None:
     secret = obj("Secret", "k", group="v1", type="Opaque", data={"password": "aHVudGVyMmh1bnRlcjI="})
     web = deployment(volumes=[{"name": "k", "secret": {"secretName": "k"}}])
-    faked, copied = made(web, secret), made(web, secret, copy_secrets=("k",))
+    faked, copied = made(web, secret), made(web, secret, copy_secrets=("shop/k",))
     assert faked.objects[0]["data"]["password"] != secret["data"]["password"]
     assert faked.synthetic == ("k",)
     assert copied.objects[0]["data"] == secret["data"]
     assert copied.synthetic == ()
 
 
+@pytest.mark.parametrize("allowed", ["k", "bank/k", "shop/other", "/k", "shop/k/"])
+def test_a_secret_is_allowed_by_namespace_and_name_exactly(allowed: str) -> None:
+    secret = obj("Secret", "k", group="v1", type="Opaque", data={"password": "aHVudGVyMmh1bnRlcjI="})
+    web = deployment(volumes=[{"name": "k", "secret": {"secretName": "k"}}])
+    assert made(web, secret, copy_secrets=(allowed,)).synthetic == ("k",)
+
+
 def test_a_token_is_never_copied() -> None:
     token = obj("Secret", "t", group="v1", type="kubernetes.io/service-account-token", data={"token": "eA=="})
     web = deployment(volumes=[{"name": "t", "secret": {"secretName": "t"}}])
-    assert [one["kind"] for one in made(web, token, copy_secrets=("t",)).objects] == ["Deployment"]
+    assert [one["kind"] for one in made(web, token, copy_secrets=("shop/t",)).objects] == ["Deployment"]
 
 
 def test_an_account_loses_its_cloud_identity() -> None:

@@ -235,7 +235,7 @@ async def test_a_namespace_that_stays_is_a_gap_and_no_lost_verdict(production: A
 
 async def test_a_cluster_without_policies_is_a_gap_and_tries_one_pod(production: Any, tools: TrialTools) -> None:
     bare = replace(tools, cluster=replace(tools.cluster, gaps=("network policies: pods are plain processes",)))
-    result = await run_trial(request(), replace(bare, limits=replace(bare.limits, copy_secrets=("k",))))
+    result = await run_trial(request(), replace(bare, limits=replace(bare.limits, copy_secrets=("shop/k",))))
     assert gate(result, "isolation") is Outcome.SKIPPED
     assert any(gap.startswith("isolation: this cluster does not enforce") for gap in result.verdict.gaps)
     assert "Secret k holds made-up values of the same shape" in result.ledger, "not even an allowed Secret is copied"
