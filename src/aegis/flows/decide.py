@@ -183,8 +183,8 @@ def _while_analyzing(
             return _explained(incident, event)
         case FixChosen(fix=fix):
             return {"fix": fix}
-        case ShadowReserved(shadow_id=shadow_id):
-            return {"shadow_id": shadow_id}
+        case ShadowReserved(shadow_id=shadow_id, stood=stood):
+            return {"shadow_id": shadow_id, "stood": stood}
         case ShadowSwept():
             return {"shadow_id": "", "attempts": incident.attempts + 1}
         case Tried():

@@ -12,6 +12,7 @@ from aegis.delivery.handoff import Owner, emit
 from aegis.delivery.owners import owner_of
 from aegis.delivery.preview import Preview, preview
 from aegis.delivery.regression import Aftermath
+from aegis.delivery.stood import moved, stand
 from aegis.delivery.watch import Watched as Subject
 from aegis.delivery.watch import health_of, watch
 from aegis.errors import Conflict, Defect, Invalid, Refused
@@ -46,7 +47,7 @@ _NOTHING = Health(wanted=0, ready=0)
 async def prepare_question(tools: Tools, incident: Incident) -> Event:
     """Is it still what was tried? Then the question gets its number and its time."""
     try:
-        await recheck(tools.reader, _change_set(incident))
+        await _require_as_tried(tools, incident)
     except Drifted as error:
         return Stopped(reason=Reason.DRIFTED, message=error.message)
     return Asked(nonce=secrets.token_hex(8), at=tools.now())
@@ -91,7 +92,7 @@ async def propose(tools: Tools, incident: Incident) -> tuple[Preview, Proposal]:
         Refused: if a rule forbids the change.
     """
     change_set = _change_set(incident)
-    await recheck(tools.reader, change_set)
+    await _require_as_tried(tools, incident)
     shown = await preview(tools.reader, tools.actuator, change_set.changes, _purpose(incident))
     return shown, Proposal(
         cluster_uid=incident.cluster_uid,
@@ -104,6 +105,19 @@ async def propose(tools: Tools, incident: Incident) -> tuple[Preview, Proposal]:
         expires_at=_asked_at(incident) + tools.policy.approval,
         nonce=incident.nonce,
     )
+
+
+async def _require_as_tried(tools: Tools, incident: Incident) -> None:
+    """All that the trial rests on stands as it stood then.
+
+    Raises:
+        Drifted: if any of it does not.
+    """
+    change_set = _change_set(incident)
+    await recheck(tools.reader, change_set)
+    names = moved(incident.stood, await stand(tools.reader, incident.target, change_set.changes))
+    if names:
+        raise Drifted(f"changed since the trial: {', '.join(names)}", hint="Run aegis fix again: it tries anew.")
 
 
 async def prepare_undo(tools: Tools, incident: Incident) -> Event:
@@ -128,6 +142,8 @@ async def apply(tools: Tools, incident: Incident) -> Event:
         return _paged(tools, Drifted(f"{change_set.target} was changed by somebody else; nothing more is written"))
     tools.progress("applying what was approved", target=str(change_set.target))
     try:
+        if before == {Standing.BEFORE}:
+            await _require_as_tried(tools, incident)
         await make(_hands(tools, incident), change_set.changes, undo)
     except (Refused, Conflict, Invalid) as error:
         return await _after_failed_apply(tools, incident, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from aegis.delivery.regression import Aftermath
@@ -37,9 +37,10 @@ class FixChosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowReserved:
-    """The shadow has its name; nothing of it was made yet."""
+    """The shadow has its name; nothing of it was made yet; `stood` is what it will be made after."""
 
     shadow_id: str
+    stood: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

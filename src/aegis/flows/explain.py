@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from aegis.delivery.owners import owner_of
+from aegis.delivery.stood import stand
 from aegis.errors import UsageError
 from aegis.flows.decide import Reason
 from aegis.flows.events import Analyzed, Event, FixChosen, ShadowReserved, ShadowSwept, Stopped, Tried
@@ -49,7 +50,7 @@ def choose(diagnosis: Diagnosis, fix_id: str = "") -> Fix | None:
 
 
 async def reserve_shadow(tools: Tools, incident: Incident) -> Event:
-    """A name for the shadow. What GitOps owns is refused here, before minutes are spent on it."""
+    """A name for the shadow, and how all that it copies stands. What GitOps owns is refused here, before minutes are spent on it."""
     change_set = _change_set(incident)
     for change in change_set.changes:
         owner = await owner_of(tools.reader, change.target)
@@ -58,7 +59,8 @@ async def reserve_shadow(tools: Tools, incident: Incident) -> Event:
                 reason=Reason.GITOPS_OWNED,
                 message=f"{owner.owner} owns {change.target} and would write it back: use --emit DIR",
             )
-    return ShadowReserved(shadow_id=secrets.token_hex(4))
+    stood = await stand(tools.reader, incident.target, change_set.changes)
+    return ShadowReserved(shadow_id=secrets.token_hex(4), stood=stood)
 
 
 async def try_fix(tools: Tools, incident: Incident) -> Event:

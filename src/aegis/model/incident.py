@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -113,6 +113,7 @@ class Incident:
         fix: the fix that is tried; chosen from the diagnosis or given by a person.
         given: whether a person gave the fix (`--changes`).
         shadow_id: set, and stored, before the first shadow object is made.
+        stood: how all that the trial rests on stood right before it, see `aegis.delivery.stood`.
         verdict: None until tried.
         security: before and after; None until tried.
         nonce: of the approval that is asked for.
@@ -142,6 +143,7 @@ class Incident:
     fix: Fix | None = None
     given: bool = False
     shadow_id: str = ""
+    stood: dict[str, str] = field(default_factory=dict)
     verdict: Verdict | None = None
     security: SecurityComparison | None = None
     nonce: str = ""
