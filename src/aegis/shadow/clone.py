@@ -67,6 +67,8 @@ _OWN_VOLUMES = frozenset({
 })
 """What a volume in a shadow may be made of. All else (nfs, csi, a cloud's disk) is mounted by the node, which no
 NetworkPolicy holds back: it would be production's own data."""
+_FILLED_BY = ("volumeName", "dataSource", "dataSourceRef")
+"""By which a claim takes over a disk, a snapshot or another claim."""
 _NEVER_COPIED = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 
 _RETRIES = 6
@@ -246,6 +248,9 @@ def workload(obj: Json, options: CloneOptions, ledger: Ledger) -> JsonObject:
     if kind == "StatefulSet" and spec.get("podManagementPolicy") != "Parallel":
         spec["podManagementPolicy"] = "Parallel"
         ledger.note(f"the pods of StatefulSet {name} start side by side")
+    for claim in spec.get("volumeClaimTemplates") or []:
+        if _emptied(claim):
+            ledger.note(f"the volume {(claim.get('metadata') or {}).get('name')} of {kind} {name} is empty")
     if kind == "Job":
         _hold_job(spec, name, ledger)
     if kind == "CronJob":
@@ -264,9 +269,7 @@ def _named(obj: Json, faker: Faker, options: CloneOptions, ledger: Ledger) -> tu
         copy["automountServiceAccountToken"] = False
         ledger.note(f"ServiceAccount {name} has no permissions and no token")
     if kind == "PersistentVolumeClaim":
-        copy.setdefault("spec", {}).pop("volumeName", None)
-        copy["spec"].pop("dataSource", None)
-        copy["spec"].pop("dataSourceRef", None)
+        _emptied(copy)
         ledger.note(f"the volume {name} is empty")
     if kind == "Secret":
         copy["metadata"].pop("annotations", None)
@@ -305,11 +308,31 @@ def _pod(spec: JsonObject, owner: str, options: CloneOptions, ledger: Ledger) ->
 
 def _own(volume: JsonObject, owner: str, ledger: Ledger) -> JsonObject:
     """The volume; an empty one where it would bring in data of production."""
-    kinds = volume.keys() - {"name"}
+    kinds, name = volume.keys() - {"name"}, volume.get("name")
     if kinds <= _OWN_VOLUMES:
+        if _emptied((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}):
+            ledger.note(f"the volume {name} of {owner} is empty")
+        return _without_token(volume, owner, ledger)
+    ledger.note(f"the volume {name} of {owner} is empty, not {', '.join(sorted(kinds))}")
+    return {"name": name, "emptyDir": {}}
+
+
+def _emptied(claim: JsonObject) -> bool:
+    """Take from a claim, or a template of claims, what would fill it; whether there was anything."""
+    spec = claim.get("spec") or {}
+    return bool([key for key in _FILLED_BY if spec.pop(key, None) is not None])
+
+
+def _without_token(volume: JsonObject, owner: str, ledger: Ledger) -> JsonObject:
+    """The volume without the tokens that its manifest asks for, which speak for an account of the same name."""
+    sources = (volume.get("projected") or {}).get("sources") or []
+    kept = [source for source in sources if "serviceAccountToken" not in source]
+    if len(kept) == len(sources):
         return volume
-    ledger.note(f"the volume {volume.get('name')} of {owner} is empty, not {', '.join(sorted(kinds))}")
-    return {"name": volume.get("name"), "emptyDir": {}}
+    ledger.note(f"the volume {volume.get('name')} of {owner} holds no token")
+    if not kept:
+        return {"name": volume.get("name"), "emptyDir": {}}
+    return {**volume, "projected": {**volume["projected"], "sources": kept}}
 
 
 def _unplace(spec: JsonObject, owner: str, ledger: Ledger) -> None:

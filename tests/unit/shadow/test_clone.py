@@ -264,3 +264,51 @@ def test_a_volume_that_the_node_would_mount_from_outside_is_empty(source: Json) 
     volumes = copied.objects[0]["spec"]["template"]["spec"]["volumes"]
     assert volumes == [{"name": "data", "emptyDir": {}}, kept]
     assert f"the volume data of Deployment web is empty, not {next(iter(source))}" in copied.ledger.entries
+
+
+FROM_PRODUCTION = {
+    "volumeName": "pv-1",
+    "dataSource": {"kind": "VolumeSnapshot", "name": "s"},
+    "dataSourceRef": {"kind": "VolumeSnapshot", "name": "s", "namespace": "bank"},
+}
+EMPTY_DISK = {"resources": {"requests": {"storage": "1Gi"}}}
+
+
+def test_a_claim_that_a_stateful_set_makes_begins_empty() -> None:
+    template = {"metadata": {"name": "disk"}, "spec": FROM_PRODUCTION | EMPTY_DISK}
+    copied = made(obj("StatefulSet", spec={"template": pods(), "volumeClaimTemplates": [template]}))
+    assert copied.objects[0]["spec"]["volumeClaimTemplates"] == [{"metadata": {"name": "disk"}, "spec": EMPTY_DISK}]
+    assert "the volume disk of StatefulSet web is empty" in copied.ledger.entries
+
+
+def test_a_claim_that_a_pod_makes_begins_empty() -> None:
+    def volume(spec: Json) -> Json:
+        return {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
+
+    copied = made(deployment(volumes=[volume(FROM_PRODUCTION | EMPTY_DISK)]))
+    assert copied.objects[0]["spec"]["template"]["spec"]["volumes"] == [volume(EMPTY_DISK)]
+    assert "the volume scratch of Deployment web is empty" in copied.ledger.entries
+
+
+def test_a_claim_that_begins_empty_in_production_is_no_difference() -> None:
+    volume = {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": EMPTY_DISK}}}
+    assert not [entry for entry in made(deployment(volumes=[volume])).ledger.entries if "scratch" in entry]
+
+
+def test_a_token_that_the_manifest_asks_for_is_not_given() -> None:
+    other = {"configMap": {"name": "ca"}}
+    token = {"serviceAccountToken": {"audience": "vault", "path": "token"}}
+    volume = {"name": "identity", "projected": {"defaultMode": 420, "sources": [token, other]}}
+    copied = made(deployment(volumes=[volume]))
+    volumes = copied.objects[0]["spec"]["template"]["spec"]["volumes"]
+    assert volumes == [{"name": "identity", "projected": {"defaultMode": 420, "sources": [other]}}]
+    assert "the volume identity of Deployment web holds no token" in copied.ledger.entries
+
+
+def test_a_volume_of_nothing_but_a_token_stays_and_is_empty() -> None:
+    volume = {"name": "identity", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+    mount = {"name": "identity", "mountPath": "/var/run/identity"}
+    web = deployment(volumes=[volume], containers=[{"name": "web", "image": "x", "volumeMounts": [mount]}])
+    spec = made(web).objects[0]["spec"]["template"]["spec"]
+    assert spec["volumes"] == [{"name": "identity", "emptyDir": {}}]
+    assert spec["containers"][0]["volumeMounts"] == [mount]
