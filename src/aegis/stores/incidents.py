@@ -175,7 +175,7 @@ def _decode(document: bytes, path: Path) -> Incident:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    private_folder(path.parent)
+    private_folder(path.parent, ours=False)  # the state folder may be one that a person named
     path.touch(mode=0o600, exist_ok=True)
     connection = sqlite3.connect(path, timeout=10.0)
     connection.execute("PRAGMA journal_mode = WAL")

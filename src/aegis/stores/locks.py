@@ -16,16 +16,25 @@ from aegis.model.refs import ObjectRef
 _POLL_SECONDS = 0.05
 
 
-def private_folder(path: Path) -> Path:
-    """The folder, made (0700) if it is not there.
+def private_folder(path: Path, *, ours: bool = True) -> Path:
+    """The folder, made (0700) if it is not there, as are the parents that it lacks; those that are there stay as they are.
+
+    Args:
+        path: the folder.
+        ours: whether only AEGIS uses it, so that it is closed (0700) where it is there and open to others.
 
     Raises:
-        Unavailable: if it cannot be made.
+        Unavailable: if it cannot be made, or closed.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for parent in reversed(path.parents):
+            if not parent.exists():
+                parent.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+        if ours and path.stat().st_mode & 0o077:
+            path.chmod(0o700)
     except OSError as error:
-        raise Unavailable(f"cannot make the folder {path}: {error.strerror}") from error
+        raise Unavailable(f"cannot make the private folder {path}: {error.strerror}") from error
     return path
 
 

@@ -82,7 +82,7 @@ class FileMode:
             raise UsageError("a reason is needed", hint="Say why with --reason.")
         setting = ModeSetting(mode=mode, reason=reason.strip(), by=by, at=datetime.now(UTC))
         try:
-            private_folder(self._path.parent)
+            private_folder(self._path.parent, ours=False)  # the state folder may be one that a person named
             with locked(self._path.with_suffix(".lock")):
                 replace_file(self._path, canonical_json(setting.to_dict()) + b"\n")
         except OSError as error:

@@ -10,7 +10,7 @@ import pytest
 from aegis.errors import Refused, Unavailable, UsageError
 from aegis.model.refs import ObjectRef
 from aegis.ports import Mode
-from aegis.stores.locks import target_lock
+from aegis.stores.locks import private_folder, target_lock
 from aegis.stores.mode import FileMode
 
 WEB = ObjectRef(api_version="apps/v1", kind="Deployment", name="web", namespace="shop")
@@ -88,3 +88,29 @@ async def test_a_folder_in_the_files_place_stops_everything(tmp_path: Path) -> N
     (tmp_path / "mode.json").mkdir()
     with pytest.raises(Unavailable):
         await FileMode(tmp_path).read()
+
+
+def _bits(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_private_folder_is_private_with_the_parents_that_it_needed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    made = private_folder(tmp_path / "state" / "aegis" / "audit")
+    assert [_bits(folder) for folder in (made, made.parent, made.parent.parent)] == [0o700] * 3
+    assert _bits(tmp_path) == 0o755
+
+
+def test_a_folder_of_ours_that_is_open_is_closed_and_its_parent_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "locks"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    folder.parent.chmod(0o755)
+    private_folder(folder)
+    assert (_bits(folder), _bits(folder.parent)) == (0o700, 0o755)
+
+
+def test_a_folder_that_a_person_named_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    FileMode(tmp_path).set(Mode.FROZEN, reason="an audit", by="alice")
+    assert _bits(tmp_path) == 0o755
