@@ -218,7 +218,7 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterat
     from aegis.drivers.kubernetes import connect
     from aegis.stores.incidents import SqliteIncidentStore
 
-    places = Places(folder=loaded.settings.state.folder)
+    places = places_of(loaded)
     async with connect(loaded.kube_options(as_user=as_user)) as driver:
         cluster, user, audit = await driver.cluster(), await driver.whoami(), audit_log(places)
         yield System(
@@ -239,6 +239,18 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterat
             incidents=SqliteIncidentStore(places.incidents, cluster_uid=cluster.uid),
             namespace=driver.endpoint.namespace or "default",
         )
+
+
+def places_of(loaded: LoadedSettings) -> Places:
+    """Where the state lies. The usual folder is ours alone, and closed (0700); one that a person named is theirs.
+
+    Raises:
+        Unavailable: if it cannot be made.
+    """
+    from aegis.stores.locks import private_folder
+
+    folder = loaded.settings.state.folder
+    return Places(folder=private_folder(folder, ours=loaded.origins["state.folder"] == "default"))
 
 
 def audit_log(places: Places) -> FileAuditLog:
