@@ -188,7 +188,7 @@ def _while_analyzing(
         case ShadowSwept():
             return {"shadow_id": "", "attempts": incident.attempts + 1}
         case Tried():
-            return _judged(event)
+            return _judged(incident, event)
 
 
 def _explained(incident: Incident, event: Analyzed) -> dict[str, Any]:
@@ -205,8 +205,10 @@ def _explained(incident: Incident, event: Analyzed) -> dict[str, Any]:
     return news
 
 
-def _judged(event: Tried) -> dict[str, Any]:
-    news: dict[str, Any] = {"verdict": event.verdict, "security": event.security}
+def _judged(incident: Incident, event: Tried) -> dict[str, Any]:
+    change_set = incident.fix.change_set if incident.fix else None
+    tried = change_set.digest if change_set else ""
+    news: dict[str, Any] = {"verdict": event.verdict, "security": event.security, "tried_digest": tried}
     if event.verdict.decision is Decision.ACCEPT:
         return {**news, "phase": Phase.AWAITING_APPROVAL}
     return {**news, "phase": Phase.FAILED, "reason": event.verdict.reason, "message": _why(event)}

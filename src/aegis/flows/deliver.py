@@ -38,6 +38,7 @@ from aegis.model.diagnosis import Confidence
 from aegis.model.health import Health
 from aegis.model.incident import Incident, Undo
 from aegis.model.refs import ObjectRef
+from aegis.model.verdict import Decision
 from aegis.ports import Purpose
 from aegis.shadow.namespace import shielded
 
@@ -89,9 +90,10 @@ async def propose(tools: Tools, incident: Incident) -> tuple[Preview, Proposal]:
 
     Raises:
         Drifted: if production is not what was tried.
-        Refused: if a rule forbids the change.
+        Refused: if a rule forbids the change, or it is not the one that was tried and accepted.
     """
     change_set = _change_set(incident)
+    _require_accepted(incident, change_set)
     await _require_as_tried(tools, incident)
     shown = await preview(tools.reader, tools.actuator, change_set.changes, _purpose(incident))
     return shown, Proposal(
@@ -105,6 +107,15 @@ async def propose(tools: Tools, incident: Incident) -> tuple[Preview, Proposal]:
         expires_at=_asked_at(incident) + tools.policy.approval,
         nonce=incident.nonce,
     )
+
+
+def _require_accepted(incident: Incident, change_set: ChangeSet) -> None:
+    verdict = incident.verdict
+    if verdict is None or verdict.decision is not Decision.ACCEPT or incident.tried_digest != change_set.digest:
+        raise Refused(
+            f"the change of {change_set.target} is not one that a trial accepted",
+            hint="Run aegis fix again: it tries anew.",
+        )
 
 
 async def _require_as_tried(tools: Tools, incident: Incident) -> None:

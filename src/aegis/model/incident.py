@@ -115,6 +115,7 @@ class Incident:
         shadow_id: set, and stored, before the first shadow object is made.
         stood: how all that the trial rests on stood right before it, see `aegis.delivery.stood`.
         verdict: None until tried.
+        tried_digest: digest of the change set that the verdict is about, see `ChangeSet.digest`.
         security: before and after; None until tried.
         nonce: of the approval that is asked for.
         asked_at: when it was first asked for; its time to live counts from here.
@@ -145,6 +146,7 @@ class Incident:
     shadow_id: str = ""
     stood: dict[str, str] = field(default_factory=dict)
     verdict: Verdict | None = None
+    tried_digest: str = ""
     security: SecurityComparison | None = None
     nonce: str = ""
     asked_at: datetime | None = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from flow_world import World, api_server, world
 
@@ -16,6 +17,7 @@ from aegis.flows.events import RolledBack, Stopped, UndoPrepared
 from aegis.flows.remediation import open_incident, run
 from aegis.model.incident import Incident, Phase
 from aegis.model.refs import Json, ObjectRef
+from aegis.model.verdict import Decision, Verdict
 
 
 @pytest_asyncio.fixture
@@ -70,6 +72,27 @@ async def test_what_is_not_ours_any_more_is_not_taken_back(shop: World) -> None:
     assert isinstance(event, Stopped)
     assert event.reason == "Drifted"
     assert "a person must look" in shop.told
+
+
+REJECTED = Verdict(decision=Decision.REJECT, reason="GateRejected", score_low=0, score_high=0, gates=())
+
+
+@pytest.mark.parametrize(
+    "news", [{"tried_digest": "another"}, {"tried_digest": ""}, {"verdict": REJECTED}, {"verdict": None}]
+)
+async def test_only_what_was_tried_and_accepted_is_asked_about_or_prepared(shop: World, news: dict[str, Any]) -> None:
+    shop.person.yes = None
+    tools = await shop.tools()
+    waiting = await run(tools, await open_incident(tools, shop.target))
+    shop.person.yes = True
+    approved = await ask_approval(tools, waiting)
+    asked = len(shop.person.shown)
+    forged = replace(waiting, approval=approved.approval, **news)  # type: ignore[union-attr]
+    for step in (ask_approval, prepare_undo):
+        event = await step(tools, forged)
+        assert isinstance(event, Stopped)
+        assert event.reason == "Refused"
+    assert len(shop.person.shown) == asked
 
 
 async def test_the_undo_is_known_before_anything_is_written(shop: World) -> None:
