@@ -83,13 +83,19 @@ async def make(hands: Hands, changes: Sequence[Change], undo: Undo) -> None:
 
 
 async def take_back(hands: Hands, undo: Undo) -> None:
-    """Make production exactly as it was.
+    """Make production exactly as it was, wherever it still is as we made it.
 
     Raises:
-        Drifted: if what we applied is not there any more: it is not ours to take back.
+        Drifted: if what we applied is not there any more: it is not ours to take back; all else was taken back.
     """
+    lost: list[Drifted] = []
     for change in undo.changes:
-        await _take_back_one(hands, change, undo)
+        try:
+            await _take_back_one(hands, change, undo)
+        except Drifted as error:
+            lost.append(error)
+    if lost:
+        raise lost[0]
 
 
 async def recheck(reader: ClusterReader, change_set: ChangeSet) -> None:

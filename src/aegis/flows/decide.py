@@ -240,8 +240,8 @@ def _once_applied(event: Applied | HalfApplied | Watched | RolledBack) -> dict[s
     match event:
         case Applied(at=at):
             return {"phase": Phase.MONITORING, "applied_at": at}
-        case HalfApplied(message=message):
-            return {"phase": Phase.MONITORING, "rolling_back": True, "message": message}
+        case HalfApplied(message=message, at=at):
+            return {"phase": Phase.MONITORING, "applied_at": at, "rolling_back": True, "message": message}
         case Watched(aftermath=aftermath, message=message):
             return _after_watch(aftermath, message)
         case RolledBack():

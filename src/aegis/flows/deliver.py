@@ -150,7 +150,10 @@ async def apply(tools: Tools, incident: Incident) -> Event:
     if before == {Standing.BEFORE} and incident.approval and tools.now() >= incident.approval.expires_at:
         return Expired(message=ApprovalExpired(incident.approval.expires_at).message)
     if Standing.NEITHER in before:
-        return _paged(tools, Drifted(f"{change_set.target} was changed by somebody else; nothing more is written"))
+        drifted = Drifted(f"of {_names(change_set)} somebody else changed one; nothing more is written")
+        if Standing.AFTER in before:
+            return HalfApplied(message=drifted.message, at=tools.now())
+        return _paged(tools, drifted)
     tools.progress("applying what was approved", target=str(change_set.target))
     try:
         if before == {Standing.BEFORE}:
@@ -165,7 +168,7 @@ async def _after_failed_apply(tools: Tools, incident: Incident, error: Refused |
     """What was made already goes back; where nothing was, the matter ends."""
     stands = await establish(tools.reader, _change_set(incident).changes, _undo(incident))
     if Standing.AFTER in stands.values():
-        return HalfApplied(message=error.message)
+        return HalfApplied(message=error.message, at=tools.now())
     if isinstance(error, Drifted):
         return _paged(tools, error)
     return Stopped(reason=Reason.REFUSED, message=_with_hint(error))
@@ -223,6 +226,10 @@ async def hand_off(tools: Tools, incident: Incident) -> Event:
 def _paged(tools: Tools, error: Drifted) -> Stopped:
     tools.progress("a person must look", why=error.message)
     return Stopped(reason=Reason.DRIFTED, message=error.message)
+
+
+def _names(change_set: ChangeSet) -> str:
+    return ", ".join(str(change.target) for change in change_set.changes)
 
 
 def _with_hint(error: Refused | Conflict | Invalid) -> str:

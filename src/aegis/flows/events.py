@@ -103,9 +103,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfApplied:
-    """Of several changes some were made and one was refused: what was made must go back."""
+    """Of several changes some were made and one was refused: what was made must go back. `at` is when that was seen."""
 
     message: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

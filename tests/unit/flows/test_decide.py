@@ -133,8 +133,8 @@ def test_worse_is_stored_before_it_is_rolled_back() -> None:
 
 
 def test_a_half_applied_set_goes_back() -> None:
-    half = advance(after(8), HalfApplied(message="the second was refused"))
-    assert (next_step(half), half.applied_at) == (Step.ROLL_BACK, None)
+    half = advance(after(8), HalfApplied(message="the second was refused", at=NOW))
+    assert (next_step(half), half.applied_at) == (Step.ROLL_BACK, NOW)
 
 
 @pytest.mark.parametrize(

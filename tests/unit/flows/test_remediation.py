@@ -214,6 +214,29 @@ async def test_a_set_that_is_half_refused_goes_back_whole(shop: World) -> None:
     assert (await shop.data("second"))["colour"] == "red"
 
 
+async def test_a_half_written_set_that_somebody_changed_says_so_and_goes_back_where_it_is_ours(shop: World) -> None:
+    changes = await two_changes(shop)
+    died = False
+
+    def die(place: str) -> None:
+        nonlocal died
+        if place == "apply: before" and not died:
+            died = True
+            raise KeyboardInterrupt
+
+    tools = await shop.tools(checkpoint=die)
+    with pytest.raises(KeyboardInterrupt):
+        await run(tools, await open_incident(tools, shop.target, await given_fix(tools, changes)))
+    (left,) = await tools.incidents.list(target=shop.target, open_only=True)
+    await shop.make("settings", colour="blue", size="9")
+    await shop.make("second", colour="green")
+    incident = await run(await shop.tools(), left)
+    assert (incident.phase, incident.reason, incident.rolled_back) == (Phase.FAILED, "Drifted", False)
+    assert incident.applied_at is not None, "production was changed"
+    assert (await shop.data())["colour"] == "red", "what is still ours went back"
+    assert (await shop.data("second"))["colour"] == "green", "what is not stays"
+
+
 async def test_drift_of_the_second_object_before_the_question_voids_the_trial(shop: World) -> None:
     changes = await two_changes(shop)
 
