@@ -15,7 +15,7 @@ from aegis.delivery.regression import Aftermath
 from aegis.delivery.stood import moved, stand
 from aegis.delivery.watch import Watched as Subject
 from aegis.delivery.watch import health_of, watch
-from aegis.errors import Conflict, Defect, Invalid, Refused
+from aegis.errors import Conflict, Defect, Invalid, NotFound, Refused
 from aegis.flows.decide import Reason
 from aegis.flows.events import (
     Applied,
@@ -61,7 +61,7 @@ async def ask_approval(tools: Tools, incident: Incident) -> Event | None:
         require_time(proposal, tools.now())
         question = Question(incident=incident, cluster=tools.cluster, user=tools.user, preview=shown, proposal=proposal)
         return _answered(tools, question, await tools.approver.ask(question))
-    except (Refused, Invalid) as error:
+    except (Refused, Invalid, NotFound) as error:
         return _why_not(error)
 
 
@@ -74,12 +74,12 @@ def _answered(tools: Tools, question: Question, answer: Answer) -> Event | None:
     return Approved(approval=approve(question.proposal, by=tools.user.name, at=tools.now()))
 
 
-def _why_not(error: Refused | Invalid) -> Expired | Stopped:
+def _why_not(error: Refused | Invalid | NotFound) -> Expired | Stopped:
     """What a refusal before anything was written makes of the incident."""
     match error:
         case ApprovalExpired():
             return Expired(message=error.message)
-        case Drifted() | ApprovalVoid():
+        case Drifted() | ApprovalVoid() | NotFound():
             return Stopped(reason=Reason.DRIFTED, message=error.message)
         case _:
             return Stopped(reason=Reason.REFUSED, message=_with_hint(error))
@@ -137,7 +137,7 @@ async def prepare_undo(tools: Tools, incident: Incident) -> Event:
     try:
         shown, proposal = await propose(tools, incident)
         check(incident.approval, proposal, now=tools.now())
-    except (Refused, Invalid) as error:
+    except (Refused, Invalid, NotFound) as error:
         return _why_not(error)
     baseline = await health_of(tools.reader, _watched_refs(incident))
     return UndoPrepared(undo=shown.undo(), baseline=baseline or _NOTHING)
@@ -159,18 +159,20 @@ async def apply(tools: Tools, incident: Incident) -> Event:
         if before == {Standing.BEFORE}:
             await _require_as_tried(tools, incident)
         await make(_hands(tools, incident), change_set.changes, undo)
-    except (Refused, Conflict, Invalid) as error:
+    except (Refused, Conflict, Invalid, NotFound) as error:
         return await _after_failed_apply(tools, incident, error)
     return Applied(at=tools.now())
 
 
-async def _after_failed_apply(tools: Tools, incident: Incident, error: Refused | Conflict | Invalid) -> Event:
+async def _after_failed_apply(
+    tools: Tools, incident: Incident, error: Refused | Conflict | Invalid | NotFound
+) -> Event:
     """What was made already goes back; where nothing was, the matter ends."""
     stands = await establish(tools.reader, _change_set(incident).changes, _undo(incident))
     if Standing.AFTER in stands.values():
         return HalfApplied(message=error.message, at=tools.now())
-    if isinstance(error, Drifted):
-        return _paged(tools, error)
+    if isinstance(error, Drifted | NotFound):
+        return _paged(tools, Drifted(error.message))
     return Stopped(reason=Reason.REFUSED, message=_with_hint(error))
 
 

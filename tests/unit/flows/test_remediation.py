@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from flow_world import World, api_server, config_map, world
 
-from aegis.errors import Refused
+from aegis.errors import NotFound, Refused
 from aegis.flows.outcome import exit_status, remediation_to_dict
 from aegis.flows.remediation import given_fix, open_incident, reject, run
 from aegis.model.changes import Apply, JsonPatch
@@ -235,6 +235,31 @@ async def test_a_half_written_set_that_somebody_changed_says_so_and_goes_back_wh
     assert incident.applied_at is not None, "production was changed"
     assert (await shop.data())["colour"] == "red", "what is still ours went back"
     assert (await shop.data("second"))["colour"] == "green", "what is not stays"
+
+
+@pytest.mark.parametrize("place", ["ask-approval: before", "prepare-undo: before", "apply: before"])
+async def test_an_object_that_vanishes_under_the_look_is_drift(shop: World, place: str) -> None:
+    class Vanishes:
+        """The object is gone between the last look and the server's answer to the change."""
+
+        passed = False
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(shop.driver, name)
+
+        async def apply(self, ref: ObjectRef, body: object, **how: object) -> object:
+            if self.passed:
+                raise NotFound(f"{ref} is not there")
+            return await shop.driver.apply(ref, body, **how)  # type: ignore[arg-type]
+
+    shop.writer = writer = Vanishes()
+
+    def seen(passing: str) -> None:
+        writer.passed = writer.passed or passing == place
+
+    incident = await ended(shop, checkpoint=seen)
+    assert (incident.phase, incident.reason, exit_status(incident)) == (Phase.FAILED, "Drifted", 4)
+    assert shop.real_writes() == []
 
 
 async def test_drift_of_the_second_object_before_the_question_voids_the_trial(shop: World) -> None:
