@@ -118,9 +118,11 @@ async def _standing_of(reader: ClusterReader, change: Change, undo: Undo) -> Sta
     live = await reader.find(change.target)
     name = str(change.target)
     live_hash = ABSENT if live is None else spec_hash(live, autoscaled=await is_autoscaled(reader, live))
-    if isinstance(change, Delete | Evict) and live is not None:
-        uid = str((live.get("metadata") or {}).get("uid") or "")
+    uid = str(((live or {}).get("metadata") or {}).get("uid") or "")
+    if isinstance(change, Delete | Evict):
         live_hash = live_hash if uid == change.uid else ABSENT
+    elif uid != undo.uids.get(name, uid):
+        return Standing.NEITHER
     return standing(live_hash, undo.before_hashes[name], undo.after_hashes[name])
 
 
@@ -142,7 +144,8 @@ async def _make_one(hands: Hands, change: Change, undo: Undo) -> None:
 
 def _as_stored(shown: ObjectPreview, undo: Undo) -> bool:
     name = str(shown.ref)
-    return (shown.before_hash, shown.after_hash) == (undo.before_hashes[name], undo.after_hashes[name])
+    same = shown.uid == undo.uids.get(name, shown.uid)
+    return same and (shown.before_hash, shown.after_hash) == (undo.before_hashes[name], undo.after_hashes[name])
 
 
 async def _written(hands: Hands, shown: ObjectPreview) -> bool:

@@ -115,6 +115,7 @@ class Preview:
             changes=tuple(change for item in reversed(self.objects) for change in _undo_of(item)),
             before_hashes={str(item.ref): item.before_hash for item in self.objects},
             after_hashes={str(item.ref): item.after_hash for item in self.objects},
+            uids={str(item.ref): item.uid for item in self.objects},
         )
 
 

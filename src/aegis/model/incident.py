@@ -68,11 +68,13 @@ class Undo:
         changes: the inverse of the change set, as JSON patches with `test` operations, in the order to make them.
         before_hashes: `spec_hash` of every touched object before (by `str(ObjectRef)`).
         after_hashes: the same after the change, as the server's dry-run showed it.
+        uids: the uid of every touched object before.
     """
 
     changes: tuple[Change, ...]
     before_hashes: dict[str, str]
     after_hashes: dict[str, str]
+    uids: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

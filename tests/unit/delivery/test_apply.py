@@ -169,6 +169,17 @@ async def test_another_object_of_the_same_name_is_drift(shop: World) -> None:
         await recheck(shop.driver, fix.change_set)
 
 
+async def test_an_object_made_anew_with_the_same_content_is_drift(shop: World) -> None:
+    change = CHANGES["an image"]
+    undo = await previewed(shop, change)
+    await shop.driver.delete(WEB)
+    await shop.driver.apply(WEB, DEPLOYMENT, manager="kubectl")
+    assert await establish(shop.driver, [change], undo) == {WEB: Standing.NEITHER}
+    with pytest.raises(Drifted):
+        await make(await hands(shop), [change], undo)
+    assert shop.real_writes() == []
+
+
 async def shop_fix(shop: World) -> Any:
     return await shop.fix(Apply(target=WEB, patch=template(image="nginx:1.28")))
 
