@@ -36,7 +36,8 @@ async def test_a_crash_is_reproduced_and_mended(world: Any, refs: Any) -> None:
     assert (result.verdict.decision, result.verdict.reason) == (Decision.ACCEPT, "Accepted")
     assert outcomes(result.verdict) == PASSED
     assert (result.verdict.score_low, result.verdict.score_high) == (1.0, 1.0)
-    assert [signature.line for signature, _ in result.signatures["r"]] == ["KeyError: 'PAYMENT_CURRENCY'"]
+    lines = {signature.line for signature, _ in result.signatures["r"]}
+    assert lines - {""} == {"KeyError: 'PAYMENT_CURRENCY'"}, "a log that was not yet there has no line"
     assert result.signatures["c"] == ()
     assert result.security is not None
     assert result.security.new == ()
