@@ -167,8 +167,13 @@ async def apply(tools: Tools, incident: Incident) -> Event:
 async def _after_failed_apply(
     tools: Tools, incident: Incident, error: Refused | Conflict | Invalid | NotFound
 ) -> Event:
-    """What was made already goes back; where nothing was, the matter ends."""
+    """What was made already goes back; where nothing was, the matter ends.
+
+    All of it may have been made: by a write of a process that died, which arrived only now.
+    """
     stands = await establish(tools.reader, _change_set(incident).changes, _undo(incident))
+    if set(stands.values()) == {Standing.AFTER}:
+        return Applied(at=tools.now())
     if Standing.AFTER in stands.values():
         return HalfApplied(message=error.message, at=tools.now())
     if isinstance(error, Drifted | NotFound):

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from flow_world import World, api_server, world
 
-from aegis.flows.deliver import ask_approval, prepare_undo, roll_back
-from aegis.flows.events import RolledBack, Stopped, UndoPrepared
+from aegis.flows.deliver import apply, ask_approval, prepare_undo, roll_back
+from aegis.flows.events import Applied, RolledBack, Stopped, UndoPrepared
 from aegis.flows.remediation import open_incident, run
 from aegis.model.incident import Incident, Phase
 from aegis.model.refs import Json, ObjectRef
@@ -63,6 +63,44 @@ async def test_a_roll_back_is_not_cut_off(shop: World) -> None:
     assert await shop.data() == {"colour": "red"}
     assert isinstance(await roll_back(tools, incident), RolledBack), "and asked again, it sees that it is done"
     assert shop.real_writes().count("json-patch ConfigMap/settings") == 1
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+class Late:
+    """A reader after whose first look the write of a process that died arrives."""
+
+    def __init__(self, shop: World) -> None:
+        self._shop = shop
+        self._arrived = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shop.driver, name)
+
+    async def find(self, ref: ObjectRef) -> Any:
+        found = await self._shop.driver.find(ref)
+        if not self._arrived:
+            self._arrived = True
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ref.name}, "data": {"colour": "blue"}}
+            await self._shop.driver.apply(ref, body, manager="aegis", force=True)
+        return found
+
+
+async def test_a_write_that_arrives_late_is_the_one_write(shop: World) -> None:
+    def die(place: str) -> None:
+        if place == "apply: before":
+            raise Died
+
+    tools = await shop.tools(checkpoint=die)
+    with pytest.raises(Died):
+        await run(tools, await open_incident(tools, shop.target))
+    (left,) = await tools.incidents.list(open_only=True)
+    event = await apply(await shop.tools(reader=Late(shop)), left)
+    assert isinstance(event, Applied)
+    assert await shop.data() == {"colour": "blue"}
+    assert shop.real_writes() == []
 
 
 async def test_what_is_not_ours_any_more_is_not_taken_back(shop: World) -> None:
