@@ -63,7 +63,8 @@ class Shop:
         assert (report["phase"], report["applied"], report["rolled_back"]) == ("Resolved", True, False)
         live = await self.driver.get(WEB)
         env = live["spec"]["template"]["spec"]["containers"][0]["env"]
-        assert {item["name"]: item["value"] for item in env} == {"WORKERS": "4", "PAYMENT_CURRENCY": "EUR"}
+        mended = {item["name"]: item["value"] for item in env}
+        assert mended == {"WORKERS": "4", "PAYMENT_CURRENCY": "EUR"}, json.dumps(report["diagnosis"])
         assert live["metadata"]["generation"] == 3, "made, broken, mended: each once"
         assert await self.shadows() == []
         state = self.folder / "aegis"
