@@ -1,1 +1,1 @@
-"""The Falco language: alerts, rules, conditions. Knows nothing of AEGIS."""
+"""The Falco language and what Falco writes. It knows nothing of AEGIS."""
