@@ -68,6 +68,17 @@ class ClusterApi(Protocol):
         """Apply a JSON merge patch to all but the status."""
         ...
 
+    def scale(self, reference: Mapping[str, Any], namespace: str) -> Object | None:
+        """The autoscaling/v1 Scale of what an `{apiVersion, kind, name}` refers to, or None where that is not there.
+
+        404 where there is no such kind, or where the kind has no size.
+        """
+        ...
+
+    def rescale(self, reference: Mapping[str, Any], namespace: str, replicas: int, *, manager: str) -> Object:
+        """Give it another size, through its subresource `scale`."""
+        ...
+
     def bind(self, namespace: str, pod: str, node: str) -> None:
         """Give a pod its node, as the scheduler's Binding does."""
         ...

@@ -9,15 +9,17 @@ from aegis.kube.patch import merge_patch
 from aegis.localcluster.api import Object, Propagation, WatchEvent
 from aegis.localcluster.apiserver.deleting import DeleteOptions, Deleter
 from aegis.localcluster.apiserver.objects import copied, timestamp
-from aegis.localcluster.apiserver.refusals import Conflict, NotFound
+from aegis.localcluster.apiserver.refusals import Conflict, NoSuchPath, NotFound
 from aegis.localcluster.apiserver.registry import Place, Registry, Resource
+from aegis.localcluster.apiserver.scaling import rescaled, scale_of
 from aegis.localcluster.apiserver.store import Store
 from aegis.localcluster.apiserver.writing import WriteOptions, Writer
+from aegis.localcluster.status import ApiError
 
 _SCHEDULER = "kube-scheduler"
 
 
-class Door:
+class Door:  # noqa: PLR0904 - one method for each that `ClusterApi` asks for
     """What the controllers, the scheduler and the kubelet call."""
 
     def __init__(self, store: Store, registry: Registry, writer: Writer, deleter: Deleter) -> None:
@@ -63,6 +65,35 @@ class Door:
             raise NotFound(place.resource, name)
         loose = {**old, "metadata": {k: v for k, v in old["metadata"].items() if k != "resourceVersion"}}
         return self._writer.update(place, merge_patch(loose, patch), _options(manager))
+
+    def scale(self, reference: Mapping[str, Any], namespace: str) -> Object | None:
+        """See `ClusterApi.scale`."""
+        place = self._scalable(reference, namespace)
+        found = self._store.get(place.resource.stored_as, place.key)
+        return None if found is None else scale_of(place.resource, found)
+
+    def rescale(self, reference: Mapping[str, Any], namespace: str, replicas: int, *, manager: str) -> Object:
+        """See `ClusterApi.rescale`.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        place = self._scalable(reference, namespace)
+        found = self._store.get(place.resource.stored_as, place.key)
+        if found is None:
+            raise NotFound(place.resource, place.name)
+        new = rescaled(place.resource, found, {"spec": {"replicas": replicas}})
+        return scale_of(place.resource, self._writer.update(place, new, _options(manager, "scale")))
+
+    def _scalable(self, reference: Mapping[str, Any], namespace: str) -> Place:
+        kind, version = str(reference.get("kind")), str(reference.get("apiVersion") or "")
+        resource = self._registry.of_kind(version, kind)
+        if resource is None:
+            message = f'no matches for kind "{kind}" in group "{version.rpartition("/")[0]}"'
+            raise ApiError(404, "NotFound", message)
+        if "scale" not in resource.subresources:
+            raise NoSuchPath
+        return Place(resource, namespace, str(reference.get("name")))
 
     def bind(self, namespace: str, pod: str, node: str) -> None:
         """See `ClusterApi.bind`.

@@ -125,6 +125,14 @@ class BadRequest(ApiError):
         super().__init__(400, "BadRequest", message)
 
 
+class TooManyRequests(ApiError):
+    """429; `retry_after` in seconds, 0 where it is not known when to try again."""
+
+    def __init__(self, message: str, *, retry_after: int = 0, causes: Sequence[Cause] = ()) -> None:
+        details = {"retryAfterSeconds": retry_after} if retry_after else {}
+        super().__init__(429, "TooManyRequests", message, details=details, causes=causes)
+
+
 class Unimplemented(ApiError):
     """501: named, so that nobody mistakes it for success."""
 

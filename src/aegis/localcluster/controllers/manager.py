@@ -9,6 +9,7 @@ from aegis.localcluster.api import ClusterApi, Pace
 from aegis.localcluster.controllers.cronjob import CronJobController
 from aegis.localcluster.controllers.daemonset import DaemonSetController
 from aegis.localcluster.controllers.deployment import DeploymentController
+from aegis.localcluster.controllers.disruption import DisruptionController
 from aegis.localcluster.controllers.endpoints import EndpointsController
 from aegis.localcluster.controllers.endpointslice import EndpointSliceController
 from aegis.localcluster.controllers.eventexpiry import EventExpiry
@@ -54,6 +55,7 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         CronJobController(api, pace),
         DaemonSetController(api, pace),
         StatefulSetController(api, pace),
+        DisruptionController(api, pace),
         VolumeClaimController(api),
         Scheduler(api, pace),
         EndpointsController(api),

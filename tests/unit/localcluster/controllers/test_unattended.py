@@ -7,13 +7,14 @@ from typing import Any
 from aegis.localcluster.controllers.unattended import UnattendedController
 
 
-async def test_a_disruption_budget_is_warned_of_once(cluster: Any) -> None:
-    budget = {"metadata": {"name": "b", "namespace": "default"}, "spec": {"minAvailable": 1}}
+async def test_an_ingress_is_warned_of_once(cluster: Any) -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    ingress = {"metadata": {"name": "b", "namespace": "default"}, "spec": {"defaultBackend": backend}}
     async with cluster.running(UnattendedController):
-        cluster.api.create("poddisruptionbudgets.policy", budget, manager="test")
+        cluster.api.create("ingresses.networking.k8s.io", ingress, manager="test")
         await cluster.expect(lambda: cluster.messages("NotImplemented"))
         labelled = {"metadata": {"labels": {"a": "b"}}}
-        cluster.api.patch("poddisruptionbudgets.policy", "default", "b", labelled, manager="test")
+        cluster.api.patch("ingresses.networking.k8s.io", "default", "b", labelled, manager="test")
         await cluster.quiet()
         (event,) = cluster.api.list("events", "default")
-        assert (event["type"], event["involvedObject"]["kind"]) == ("Warning", "PodDisruptionBudget")
+        assert (event["type"], event["involvedObject"]["kind"]) == ("Warning", "Ingress")

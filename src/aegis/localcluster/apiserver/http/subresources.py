@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from aegis.kube.selector import label_selector
 from aegis.localcluster.apiserver import patching
 from aegis.localcluster.apiserver.core import Core
-from aegis.localcluster.apiserver.http import mutating
+from aegis.localcluster.apiserver.http import evicting, mutating
 from aegis.localcluster.apiserver.http.bodies import UnsupportedType
-from aegis.localcluster.apiserver.http.call import Call, Reply, delete_options, reply, success
-from aegis.localcluster.apiserver.objects import Object, copied, timestamp
+from aegis.localcluster.apiserver.http.call import Call, Reply, reply, success
+from aegis.localcluster.apiserver.objects import copied, timestamp
 from aegis.localcluster.apiserver.refusals import (
     BadRequest,
     Conflict,
@@ -22,6 +21,7 @@ from aegis.localcluster.apiserver.refusals import (
     invalid_value,
     required,
 )
+from aegis.localcluster.apiserver.scaling import rescaled, scale_of
 from aegis.localcluster.apiserver.store import Stored
 
 _DEFAULT_SECONDS, _LEAST_SECONDS, _MOST_SECONDS = 3600, 600, 1 << 32
@@ -48,7 +48,7 @@ def _stored(core: Core, call: Call) -> Stored:
 
 
 def _get_scale(core: Core, call: Call) -> Reply:
-    return reply(_scale_of(call, _stored(core, call)))
+    return reply(scale_of(call.resource, _stored(core, call)))
 
 
 def _put_scale(core: Core, call: Call) -> Reply:
@@ -61,64 +61,13 @@ def _patch_scale(core: Core, call: Call) -> Reply:
     accepted = (patching.MERGE, patching.JSON_PATCH, patching.STRATEGIC)
     if call.content_type not in accepted:
         raise UnsupportedType(", ".join(accepted))
-    current = _scale_of(call, _stored(core, call))
+    current = scale_of(call.resource, _stored(core, call))
     return _rescale(core, call, patching.patched(call.resource, current, call.body, call.content_type))
 
 
 def _rescale(core: Core, call: Call, scale: Mapping[str, Any]) -> Reply:
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-        cause = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise Invalid(call.resource, call.place.name, [cause])
-    new = copied(_stored(core, call))
-    _set_path(new, _replicas_path(call), replicas)
-    metadata = scale.get("metadata") or {}
-    new["metadata"]["resourceVersion"] = metadata.get("resourceVersion") or None
-    if metadata.get("uid"):
-        new["metadata"]["uid"] = metadata["uid"]
-    return reply(_scale_of(call, core.writer.update(call.place, new, call.write_options())))
-
-
-def _scale_of(call: Call, obj: Mapping[str, Any]) -> Object:
-    spec = obj.get("spec") or {}
-    custom = call.resource.custom.scale if call.resource.custom else None
-    if custom:
-        selector = str(_at_path(obj, custom.get("labelSelectorPath", "")) or "")
-        observed = _at_path(obj, custom["statusReplicasPath"])
-    else:
-        selector = str(label_selector(spec.get("selector") or {}))
-        observed = (obj.get("status") or {}).get("replicas")
-    metadata = obj["metadata"]
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {
-            k: metadata[k]
-            for k in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-            if k in metadata
-        },
-        "spec": {"replicas": _at_path(obj, _replicas_path(call)) or 0},
-        "status": {"replicas": observed or 0, **({"selector": selector} if selector else {})},
-    }
-
-
-def _replicas_path(call: Call) -> str:
-    custom = call.resource.custom.scale if call.resource.custom else None
-    return custom["specReplicasPath"] if custom else ".spec.replicas"
-
-
-def _at_path(obj: Mapping[str, Any], path: str) -> Any:
-    value: Any = obj
-    for name in path.strip(".").split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _set_path(obj: Object, path: str, value: Any) -> None:
-    *parents, last = path.strip(".").split(".")
-    for name in parents:
-        obj = obj.setdefault(name, {})
-    obj[last] = value
+    new = rescaled(call.resource, _stored(core, call), scale)
+    return reply(scale_of(call.resource, core.writer.update(call.place, new, call.write_options())))
 
 
 def _bind(core: Core, call: Call) -> Reply:
@@ -131,15 +80,6 @@ def _bind(core: Core, call: Call) -> Reply:
     new = copied(pod)
     new["spec"]["nodeName"] = target["name"]
     core.writer.update(call.place, new, call.write_options())
-    return success(code=201)
-
-
-def _evict(core: Core, call: Call) -> Reply:
-    body = call.body if isinstance(call.body, dict) else {}
-    name = (body.get("metadata") or {}).get("name")
-    if name not in {None, "", call.name}:
-        raise BadRequest(f"name in URL does not match name in Eviction object: {call.name!r} {name!r}")
-    core.deleter.delete(call.place, delete_options(body.get("deleteOptions") or {}, call))
     return success(code=201)
 
 
@@ -186,7 +126,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[Core, Call], Reply]] = {
     ("scale", "update"): _put_scale,
     ("scale", "patch"): _patch_scale,
     ("binding", "create"): _bind,
-    ("eviction", "create"): _evict,
+    ("eviction", "create"): evicting.evict,
     ("token", "create"): _token,
     ("finalize", "update"): mutating.update,
     ("ephemeralcontainers", "get"): lambda core, call: reply(_stored(core, call)),

@@ -165,7 +165,9 @@ def disruption_budget(obj: Object) -> list[Cause]:
         faults.append(invalid_value("spec", "", "minAvailable and maxUnavailable cannot be both set"))
     for name in ("minAvailable", "maxUnavailable"):
         faults += values.amount_or_percent(spec.get(name), f"spec.{name}")
-    return faults
+        faults += _beyond_all(spec.get(name), f"spec.{name}")
+    policies = ("IfHealthyBudget", "AlwaysAllow")
+    return faults + values.one_of(spec.get("unhealthyPodEvictionPolicy"), "spec.unhealthyPodEvictionPolicy", policies)
 
 
 def autoscaler(obj: Object) -> list[Cause]:
@@ -185,6 +187,13 @@ def lease(obj: Object) -> list[Cause]:
     """A Lease."""
     seconds = (obj.get("spec") or {}).get("leaseDurationSeconds")
     return values.not_negative(seconds, "spec.leaseDurationSeconds", least=1)
+
+
+def _beyond_all(value: Any, field: str) -> list[Cause]:
+    percent = value.removesuffix("%") if isinstance(value, str) else ""
+    if not percent.isdecimal() or int(percent) <= 100:  # noqa: PLR2004 - per cent
+        return []
+    return [invalid_value(field, value, "must not be greater than 100%")]
 
 
 def _keys(data: Object, field: str) -> list[Cause]:
