@@ -6,19 +6,20 @@ the errors of `aegis.errors`; what each may raise is said where it is not plain.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from aegis.model.audit import AuditRecord
-from aegis.model.changes import Change
+from aegis.model.changes import Change, Fix
 from aegis.model.evidence import Evidence
 from aegis.model.incident import Incident
 from aegis.model.refs import Json, JsonObject, ObjectRef
-from aegis.model.security import SecurityFinding
-from aegis.model.verdict import GateResult
+from aegis.model.security import SecurityComparison, SecurityFinding
+from aegis.model.shadow import Seen, ShadowSession
+from aegis.model.verdict import GateResult, Verdict
 
 # ── the cluster ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -334,15 +335,100 @@ class IncidentStore(Protocol):
         ...
 
 
+# ── shadows that stand on their own ──────────────────────────────────────────────────────────────────────────────────
+
+
+class ShadowStore(Protocol):
+    """Where shadows that stand on their own are kept: of one cluster."""
+
+    def save(self, session: ShadowSession) -> ShadowSession:
+        """Keep it durably, over what was kept of it."""
+        ...
+
+    def forget(self, session_id: str) -> None:
+        """Keep it no longer."""
+        ...
+
+    def load(self, words: str) -> ShadowSession:
+        """The shadow of this id, or whose id begins so, if only one does.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        ...
+
+    def list(self) -> list[ShadowSession]:
+        """The shadows, the newest first."""
+        ...
+
+
+class ShadowProvider(Protocol):
+    """Makes a place that is cut off, and copies a workload into it: a namespace, or (later) a virtual cluster."""
+
+    name: str
+
+    async def create(self, session: ShadowSession, keep: Callable[[ShadowSession], ShadowSession]) -> ShadowSession:
+        """Make the shadow; its pods have been started when this returns, and are ready somewhat later.
+
+        Args:
+            session: with its id, target and times, stored already.
+            keep: stores what is known by now, before the next effect.
+
+        Returns:
+            The session, standing; or failed, with the reason, and then nothing of it is left.
+
+        Raises:
+            NotFound: if the target is not there.
+            Refused: if a copy would reach into a node, or a rule of the actuator forbids the shadow.
+            Unavailable: if all slots are taken, or the cluster does not answer.
+        """
+        ...
+
+    async def keep_until(self, session: ShadowSession, moment: datetime) -> None:
+        """Say in the cluster that the shadow is wanted until then."""
+        ...
+
+    async def look(self, session: ShadowSession) -> Seen:
+        """What the cluster shows of it."""
+        ...
+
+    async def verify(
+        self, session: ShadowSession, fix: Fix, *, seconds: float | None
+    ) -> tuple[Verdict, SecurityComparison | None]:
+        """Try changes on fresh copies beside the shadow; without an incident, so nothing is reproduced.
+
+        Args:
+            session: the shadow.
+            fix: the changes; it may have none.
+            seconds: nominal seconds that the candidate must stay good at least; None: what the judge asks for.
+        """
+        ...
+
+    async def remove(self, session: ShadowSession, uids: Collection[str]) -> None:
+        """Remove all of it that was made under these uids, and wait until it is gone.
+
+        Raises:
+            Unavailable: if it does not go in time.
+        """
+        ...
+
+
 # ── plug-ins ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceRequest:
-    """What to gather evidence about: one object, or (`target` None) all that is in the namespaces."""
+    """What to gather evidence about: one object, or (`target` None) all that is in the namespaces.
+
+    Attributes:
+        target: the object.
+        namespaces: where to look; none: everywhere.
+        excluded: namespaces that are passed over: our own shadows.
+    """
 
     target: ObjectRef | None
     namespaces: tuple[str, ...]
+    excluded: frozenset[str] = frozenset()
 
 
 class EvidenceSource(Protocol):

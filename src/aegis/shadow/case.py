@@ -62,6 +62,7 @@ class TrialRequest:
         fix: with its change set.
         diagnosis: how the target fails; where it does not say, production is read.
         reproduce: whether there is a failure to reproduce; without one the result says no regression, not fixed.
+        seconds: nominal seconds that the candidate must stay good at least; None: what the judge asks for.
     """
 
     incident: str
@@ -70,6 +71,7 @@ class TrialRequest:
     fix: Fix
     diagnosis: Diagnosis | None = None
     reproduce: bool = True
+    seconds: float | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:

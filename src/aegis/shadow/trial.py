@@ -132,9 +132,12 @@ def rules_for(production: Production, request: TrialRequest, time_scale: float =
         symptom_deadline=max(standard.symptom_deadline, patience),
         believed_after=deadline if manner in _SLOW else max(standard.believed_after, patience),
         rollout_deadline=deadline,
-        stable_for=judge.stable_for(
-            probe_horizon=max(map(probe_horizon, tried), default=0.0),
-            min_ready_seconds=max(map(min_ready_seconds, tried), default=0.0),
+        stable_for=max(
+            request.seconds or 0.0,
+            judge.stable_for(
+                probe_horizon=max(map(probe_horizon, tried), default=0.0),
+                min_ready_seconds=max(map(min_ready_seconds, tried), default=0.0),
+            ),
         ),
     )
 
