@@ -75,6 +75,7 @@ class LogQuery:
         since: only from then on.
         tail_lines: only the last so many.
         limit_bytes: never more than so many.
+        timestamps: each line begins with the node's time of it (RFC 3339, nanoseconds) and a blank.
     """
 
     container: str
@@ -82,6 +83,7 @@ class LogQuery:
     since: datetime | None = None
     tail_lines: int | None = None
     limit_bytes: int = 1 << 20
+    timestamps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

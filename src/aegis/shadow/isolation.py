@@ -125,7 +125,7 @@ def judge(found: Sequence[Reached]) -> GateResult:
 async def _probe(place: Place, forbidden: Sequence[str]) -> Reached:
     image = place.tools.limits.probe_image
     await place.create(config_map(place.namespace, _LISTENER, "listen", {}))
-    await place.create(probe_pod(place.namespace, _LISTENER, image, [str(LISTENER_PORT)], once=False))
+    await place.start(probe_pod(place.namespace, _LISTENER, image, [str(LISTENER_PORT)], once=False))
     try:
         async with asyncio.timeout(_DEADLINE):
             running = await wait_for_pod(place, _LISTENER, phases=("Running",))

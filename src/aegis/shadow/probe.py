@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
 from aegis.errors import NotFound, Unavailable
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import LogQuery, Purpose
+from aegis.shadow.roll import Roll
 from aegis.shadow.tools import TrialTools
 
 PROBE = "aegis.io/probe"
@@ -72,12 +73,19 @@ def probe_pod(namespace: str, name: str, image: str, arguments: Sequence[str], *
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An arm, and the leave to write there."""
+    """An arm, the leave to write there, and who was seen running there."""
 
     tools: TrialTools
     purpose: Purpose
     arm: str
     namespace: str
+    roll: Roll = field(default_factory=Roll)
+
+    async def start(self, pod: JsonObject) -> JsonObject:
+        """Create a pod of ours, and note its uid: what it does is never taken for the workload's doing."""
+        made = await self.create(pod)
+        self.roll.own.add(str((made.get("metadata") or {}).get("uid") or ""))
+        return made
 
     async def create(self, obj: JsonObject) -> JsonObject:
         """Create an object of a shadow."""
@@ -104,7 +112,7 @@ async def run_script(place: Place, *, name: str, script: str, plan: Json, deadli
     """
     tools, namespace = place.tools, place.namespace
     await place.create(config_map(namespace, name, script, plan))
-    await place.create(probe_pod(namespace, name, tools.limits.probe_image, ["/probe/plan.json"]))
+    await place.start(probe_pod(namespace, name, tools.limits.probe_image, ["/probe/plan.json"]))
     try:
         async with asyncio.timeout(deadline):
             ended = await wait_for_pod(place, name, phases=("Succeeded", "Failed"))
@@ -127,6 +135,7 @@ async def wait_for_pod(place: Place, name: str, *, phases: Sequence[str]) -> Jso
     """
     async with place.tools.watch("v1", "Pod", place.namespace, fields=f"metadata.name={name}") as events:
         async for event in events:
+            place.roll.see(event.object)
             if (event.object.get("status") or {}).get("phase") in phases:
                 return event.object
     raise Unavailable(f"the watch of pod {name} in {place.namespace} ended")

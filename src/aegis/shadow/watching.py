@@ -78,6 +78,7 @@ class Watched:
     async def _pods(self, place: Place, arm: Arm) -> None:
         async with place.tools.watch("v1", "Pod", place.namespace) as events:
             async for event in events:
+                place.roll.see(event.object)
                 if is_probe(event.object):
                     continue
                 for crash in arm.see_pod(event.type, event.object, self._now()):

@@ -142,6 +142,7 @@ class KubernetesReader(Gateway):
                 "sinceTime": since,
                 "tailLines": "" if query.tail_lines is None else str(query.tail_lines),
                 "limitBytes": str(query.limit_bytes),
+                "timestamps": "true" if query.timestamps else "",
             },
             repeatable=True,
             limit_bytes=query.limit_bytes + (1 << 20),

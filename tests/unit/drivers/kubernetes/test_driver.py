@@ -364,6 +364,13 @@ async def test_logs(server: FakeServer) -> None:
     )
 
 
+async def test_logs_with_the_times_of_their_lines(server: FakeServer) -> None:
+    server.then(answer(b"2026-11-21T00:31:15.873270750Z one\n"))
+    async with server.connect() as driver:
+        await driver.logs("shop", "p", LogQuery(container="web", timestamps=True))
+    assert server.requests[0][2]["timestamps"] == "true"
+
+
 async def test_logs_that_are_not_there(server: FakeServer) -> None:
     server.then(status(400, "BadRequest", 'previous terminated container "web" in pod "p" not found'))
     async with server.connect() as driver:
