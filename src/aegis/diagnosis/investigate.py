@@ -53,6 +53,13 @@ class Finding:
         """Where the walk ended."""
         return self.origin.source if self.origin else self
 
+    @property
+    def tried(self) -> Finding:
+        """Where the first workload on the walk fails: what a trial can run and see fail again."""
+        if self.case.subject.ref.kind in WORKLOADS or self.origin is None:
+            return self
+        return self.origin.tried
+
 
 class Investigator:
     """Explains the objects of one graph.

@@ -48,8 +48,8 @@ def report(graph: Graph, target: ObjectRef, finding: Finding) -> Diagnosis:
     """The diagnosis of one finding."""
     symptom, best = finding.symptom, finding.best
     seen = f"{symptom.subject.ref}: {symptom.because}."
-    source = finding.source
-    signature = failure_signature(source.case, source.symptom)
+    source, tried = finding.source, finding.tried
+    signature = failure_signature(tried.case, tried.symptom)
     if best is None:
         if source is not finding:
             seen += f" {source.symptom.subject.ref}: {source.symptom.because}."

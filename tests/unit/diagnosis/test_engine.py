@@ -63,6 +63,43 @@ def test_the_signature_is_that_of_the_failure(world: Callable[..., Any]) -> None
     )
 
 
+def test_the_signature_is_of_the_workload_that_is_asked_about_not_of_its_dependency(world: Callable[..., Any]) -> None:
+    container = {
+        "name": "web",
+        "image": "web:1",
+        "env": [{"name": "DB_URL", "value": "http://db:5432"}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
+    }
+    crashing = {
+        "name": "db",
+        "ready": False,
+        "restartCount": 4,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+    }
+    case = {
+        "template": {"containers": [container]},
+        "pod": {"running": True},
+        "events": [["Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"]],
+        "objects": [
+            {"kind": "Service", "metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}, "ports": [{"port": 1}]}},
+            {
+                "kind": "Pod",
+                "metadata": {"name": "db-0", "labels": {"app": "db"}},
+                "spec": {"nodeName": "n", "containers": [{"name": "db", "resources": {"limits": {"memory": "32Mi"}}}]},
+                "status": {"phase": "Running", "containerStatuses": [crashing]},
+            },
+        ],
+        "listed": ["Pod", "Service"],
+    }
+    of_workload = world(case).diagnose()
+    of_service = world({**case, "target": "Service/db"}).diagnose()
+
+    assert (of_workload.cause, of_workload.signature.manner) == ("oom_limit", Manner.NOT_READY)
+    assert of_workload.signature.container == "web"
+    assert (of_service.cause, of_service.signature.manner) == ("oom_limit", Manner.CRASH)
+
+
 def test_every_citation_is_of_the_evidence(world: Callable[..., Any]) -> None:
     made = world({"template": LIMITED, "pod": CRASH})
     ids = {item.id for item in made.evidence()}

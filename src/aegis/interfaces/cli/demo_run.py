@@ -37,6 +37,8 @@ _PAUSE = 0.3
 _SETTLED = 30.0
 """Nominal seconds for which the diagnosis must not change."""
 _LEAST_SETTLED = 1.0
+_GOOD_PAST = 1.5
+"""Real seconds for which a good past lasts: the API's times have whole seconds, and a shorter one leaves no trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ async def _apply(outside: ClusterWriter, path: Path) -> None:
 
 
 async def _until_healthy(system: System, target: ObjectRef) -> None:
-    """Until everything that should be ready is.
+    """Until everything that should be ready is, and has been for a while.
 
     Raises:
         Unavailable: if it does not become so.
@@ -128,9 +130,14 @@ async def _until_healthy(system: System, target: ObjectRef) -> None:
     from aegis.delivery.health import read_health
 
     deadline = time.monotonic() + _HEALTHY_SECONDS
+    since: float | None = None
     while time.monotonic() < deadline:
         health = await read_health(system.reader, target)
-        if health is not None and health.good:
+        if health is None or not health.good:
+            since = None
+        elif since is None:
+            since = time.monotonic()
+        elif time.monotonic() - since >= _GOOD_PAST:
             return
         await asyncio.sleep(_PAUSE)
     raise Unavailable(
