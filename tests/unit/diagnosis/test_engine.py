@@ -82,7 +82,11 @@ def test_the_signature_is_of_the_workload_that_is_asked_about_not_of_its_depende
         "pod": {"running": True},
         "events": [["Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"]],
         "objects": [
-            {"kind": "Service", "metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}, "ports": [{"port": 1}]}},
+            {
+                "kind": "Service",
+                "metadata": {"name": "db"},
+                "spec": {"selector": {"app": "db"}, "ports": [{"port": 5432}]},
+            },
             {
                 "kind": "Pod",
                 "metadata": {"name": "db-0", "labels": {"app": "db"}},
