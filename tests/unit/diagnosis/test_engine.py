@@ -100,7 +100,6 @@ def test_the_signature_is_of_the_workload_that_is_asked_about_not_of_its_depende
     of_service = world({**case, "target": "Service/db"}).diagnose()
 
     assert (of_workload.cause, of_workload.signature.manner) == ("oom_limit", Manner.NOT_READY)
-    assert of_workload.signature.container == "web"
     assert (of_service.cause, of_service.signature.manner) == ("oom_limit", Manner.CRASH)
 
 
