@@ -367,7 +367,10 @@ class ShadowStore(Protocol):
 class ShadowProvider(Protocol):
     """Makes a place that is cut off, and copies a workload into it: a namespace, or (later) a virtual cluster."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As the setting `shadow.provider` calls it."""
+        ...
 
     async def create(self, session: ShadowSession, keep: Callable[[ShadowSession], ShadowSession]) -> ShadowSession:
         """Make the shadow; its pods have been started when this returns, and are ready somewhat later.

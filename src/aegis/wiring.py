@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegis.delivery.regression import WatchRules
+from aegis.errors import PermissionDenied, UsageError
 from aegis.flows.tools import Approver, DeliveryPolicy, Tools, no_checkpoint, utc_now
 from aegis.model.canonical import digest
 from aegis.model.diagnosis import Diagnosis
@@ -26,7 +27,9 @@ from aegis.ports import Actuator, AuditLog, Cluster, ClusterReader, EvidenceRequ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aegis.flows.shadows import ShadowTools
     from aegis.settings import LoadedSettings, Settings
+    from aegis.shadow.tools import TrialTools
     from aegis.stores.audit import FileAuditLog
     from aegis.stores.mode import FileMode
 
@@ -56,6 +59,11 @@ class Places:
     def locks(self) -> Path:
         """One file a target."""
         return self.folder / "locks"
+
+    @property
+    def shadows(self) -> Path:
+        """The shadows that stand on their own, one file each."""
+        return self.folder / "shadows"
 
     @property
     def local_cluster(self) -> Path:
@@ -97,10 +105,11 @@ class System:
         return evidence, diagnose(evidence, target, now=utc_now())
 
     async def survey(self, namespaces: tuple[str, ...]) -> tuple[tuple[Evidence, ...], tuple[Diagnosis, ...]]:
-        """Everything that is wrong in the namespaces; none named: in the cluster."""
+        """Everything that is wrong in the namespaces; none named: in the cluster. Our own shadows are no production."""
         from aegis.diagnosis.engine import diagnose_all
 
-        evidence = await self._collect(EvidenceRequest(target=None, namespaces=namespaces))
+        request = EvidenceRequest(target=None, namespaces=namespaces, excluded=await self.own_shadows())
+        evidence = await self._collect(request)
         return evidence, diagnose_all(evidence, now=utc_now())
 
     async def sweep(self, shadow_id: str = "") -> bool:
@@ -119,15 +128,22 @@ class System:
 
         if not await self.reader.list("v1", "Namespace", labels=SELECTOR):
             return []
+        await self._mend_shadows()
         known = {}
         for incident in await self.incidents.list():
             trying = incident.phase is Phase.ANALYZING and incident.shadow_id != shadow_id
             known[incident.id] = incident.shadow_id if trying else ""
         return await sweep(self.reader, self.actuator, known)
 
+    async def _mend_shadows(self) -> None:
+        """What a dead process left of shadows that stand on their own."""
+        from aegis.flows.shadows import mend
+
+        if self.places.shadows.is_dir() and self.settings.shadow.provider == "namespace":
+            await mend(self.shadow_tools(_silence))
+
     async def try_fix(self, incident: Incident, progress: Progress) -> tuple[Verdict, SecurityComparison | None]:
         """Red, then green, in a shadow."""
-        from aegis.shadow.tools import TrialTools
         from aegis.shadow.trial import TrialRequest, run_trial
 
         assert incident.fix is not None  # noqa: S101 - the flow tries nothing before a fix is chosen
@@ -138,15 +154,60 @@ class System:
             fix=incident.fix,
             diagnosis=incident.diagnosis,
         )
-        tools = TrialTools(
+        result = await run_trial(request, self._trial_tools(progress))
+        return result.verdict, result.security
+
+    def shadow_tools(self, progress: Progress) -> ShadowTools:
+        """What is needed for shadows that stand on their own.
+
+        Raises:
+            UsageError: if the provider of the settings is not there yet.
+        """
+        from aegis.flows.shadows import ShadowTools
+        from aegis.shadow.standing import NamespaceProvider
+        from aegis.stores.shadows import FileShadowStore
+
+        if self.settings.shadow.provider != "namespace":
+            raise UsageError(
+                f"shadows by {self.settings.shadow.provider} are not there yet",
+                hint="Set shadow.provider to namespace.",
+            )
+        return ShadowTools(
+            cluster_uid=self.cluster.uid,
+            provider=NamespaceProvider(tools=self._trial_tools(progress)),
+            store=FileShadowStore(self.places.shadows, cluster_uid=self.cluster.uid),
+            audit=self.audit,
+            locks=self.places.locks,
+        )
+
+    async def own_shadows(self) -> frozenset[str]:
+        """The names of the namespaces that this installation made for shadows: known by their uids, not by their labels."""
+        from aegis.actuator import SHADOW_PREFIX
+        from aegis.flows.shadows import recorded_namespaces
+
+        try:
+            listed = await self.reader.list("v1", "Namespace")
+        except PermissionDenied:
+            return frozenset()
+        found = {
+            str(one["metadata"].get("uid")): name
+            for one in listed
+            if (name := str(one["metadata"]["name"])).startswith(SHADOW_PREFIX)
+        }
+        if not found:
+            return frozenset()
+        return frozenset(found[uid] for uid in recorded_namespaces(self.audit) & found.keys())
+
+    def _trial_tools(self, progress: Progress) -> TrialTools:
+        from aegis.shadow.tools import TrialTools
+
+        return TrialTools(
             reader=self.reader,
             actuator=self.actuator,
             progress=progress,
             cluster=self.cluster,
             limits=trial_limits(self.settings),
         )
-        result = await run_trial(request, tools)
-        return result.verdict, result.security
 
     def tools(
         self,
@@ -320,6 +381,10 @@ def links(settings: Settings, target: ObjectRef) -> Mapping[str, str]:
     uid = grafana.pod_dashboard_uid if target.kind == "Pod" else grafana.deployment_dashboard_uid
     query = urlencode({"var-namespace": target.namespace, f"var-{target.kind.lower()}": target.name})
     return {"grafana": f"{grafana.url.rstrip('/')}/d/{uid}?{query}"}
+
+
+def _silence(_message: str, /, **_facts: object) -> None:
+    """Nobody is told."""
 
 
 def _gitops_words(obj: Json) -> str | None:

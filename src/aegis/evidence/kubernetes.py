@@ -64,6 +64,7 @@ class _Reading:
     reader: ClusterReader
     now: datetime
     gate: asyncio.Semaphore
+    excluded: frozenset[str] = frozenset()
     ledger: Ledger = field(default_factory=Ledger)
     objects: list[JsonObject] = field(default_factory=list)
     listed: set[tuple[str, str]] = field(default_factory=set)
@@ -92,6 +93,7 @@ class _Reading:
         )
         if found is None:
             return
+        found = [obj for obj in found if ObjectRef.of(obj).namespace not in self.excluded]
         if kind == "Event":
             self._events(found)
             return
@@ -158,7 +160,9 @@ class KubernetesEvidence:
 
     async def collect(self, request: EvidenceRequest) -> Sequence[Evidence]:
         """Everything that may explain how the target does, or all of the namespaces (none named: of the cluster)."""
-        reading = _Reading(reader=self._reader, now=self._clock(), gate=asyncio.Semaphore(_AT_ONCE))
+        reading = _Reading(
+            reader=self._reader, now=self._clock(), gate=asyncio.Semaphore(_AT_ONCE), excluded=request.excluded
+        )
         namespaces = sorted({*request.namespaces, *_namespace(request.target)}) or [""]
         await reading.take_kinds([*CORE, *_of_target(request.target)], namespaces)
         if request.target is not None and not any(_is(request.target, obj) for obj in reading.objects):

@@ -50,10 +50,13 @@ class Kubernetes(Section):
 class Shadow(Section):
     """Where a fix is tried."""
 
+    provider: Literal["namespace", "vcluster"] = Field(
+        default="namespace", description="What a shadow is: a namespace; vcluster is not there yet."
+    )
     trials: int = Field(default=5, ge=1, le=50, description="Pods of each arm of a trial.")
     max_concurrent: int = Field(default=3, ge=1, le=50, description="Trials that run at once in a cluster.")
     ttl_minutes: float = Field(
-        default=120.0, gt=0, le=1440, description="After so many minutes a shadow is swept, whatever happens."
+        default=120.0, gt=0, le=120, description="After so many minutes a shadow is swept, whatever happens."
     )
     ready_seconds: float = Field(
         default=600.0, gt=0, le=7200, description="How long a trial's pods may take to become ready."
