@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+from datetime import datetime
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON. What `ClusterApi` returns is shared: copy before changing it."""
@@ -116,6 +117,93 @@ class LogSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session(Protocol):
+    """Somebody's hold on a program of a container: its streams and its end.
+
+    Attributes:
+        outputs: what the program writes from now on, by stream; each ends when the program has closed it.
+    """
+
+    outputs: Mapping[Literal["stdout", "stderr"], AsyncIterator[bytes]]
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; to one that does not listen any more this does nothing."""
+        ...
+
+    def close_input(self) -> None:
+        """There is no more input."""
+        ...
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell it the size of its terminal, if it has one."""
+        ...
+
+    async def ended(self) -> int:
+        """Its exit code, once it has ended."""
+        ...
+
+    async def close(self) -> None:
+        """Let go: what was started for this session ends, what ran before goes on."""
+        ...
+
+
+class PodStreams(Protocol):
+    """Where the API server finds the inside of running pods.
+
+    Each raises `aegis.localcluster.status.ApiError` where there is nothing to reach, with the kubelet's reason.
+    """
+
+    async def execute(self, pod: Object, container: str, argv: Sequence[str], *, stdin: bool, tty: bool) -> Session:
+        """Start a program in a container."""
+        ...
+
+    async def attach(self, pod: Object, container: str, *, stdin: bool) -> Session:
+        """Take hold of a container's own program."""
+        ...
+
+    async def dial(self, pod_uid: str, port: int) -> socket.socket:
+        """A connection (a non-blocking socket) to a port inside a pod.
+
+        Raises:
+            LookupError: the pod does not run.
+            OSError: nothing listens there.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerUsage:
+    """What a container uses: `cpu` in cores (over a window), `memory` in bytes."""
+
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodUsage:
+    """What a pod's containers used in the `window` (real seconds) that ended `at` a moment (aware UTC)."""
+
+    at: datetime
+    window: float
+    containers: Mapping[str, ContainerUsage]
+
+
+class UsageSource(Protocol):
+    """Where the meter reads what containers have used."""
+
+    async def usage(self, pod_uid: str) -> Mapping[str, Mapping[str, float]]:
+        """By container: `memory` in bytes, `cpu` in seconds of processor time; empty where the pod does not run."""
+        ...
+
+
+class MetricsSource(Protocol):
+    """Where the API server and the autoscaler read what pods use."""
+
+    def usage(self, pod_uid: str) -> PodUsage | None:
+        """What a pod uses, or None where that is not known (yet)."""
+        ...
+
+
 class LogRequest:
     """The query of `GET …/pods/NAME/log`.
 

@@ -35,6 +35,7 @@ from aegis.localcluster.kubelet.images.registry import Registry, RegistryError
 from aegis.localcluster.kubelet.kubelet import Kubelet
 from aegis.localcluster.kubelet.node import NodeSpec
 from aegis.localcluster.kubelet.runtime import Capabilities
+from aegis.localcluster.metering import Meter
 from aegis.localcluster.options import ClusterInfo, ClusterOptions
 from aegis.localcluster.statefolder import StateFolder
 
@@ -57,6 +58,8 @@ class LocalCluster:
         self._progress = progress
         self._folder = StateFolder(options.state)
         self._server = ApiServer()
+        self._meter = Meter(self._server.api, Pace(scale=options.time_scale))
+        self._server.metrics = self._meter
         self._stack = AsyncExitStack()
         self.api: ClusterApi = self._server.api
 
@@ -102,7 +105,7 @@ class LocalCluster:
         self._progress("starting the controllers and the scheduler")
         pace, authority = Pace(scale=self.options.time_scale), self._server.authority.certificate
         door = Door(service_ip=API_SERVER, address=node_address(0), port=API_PORT)
-        facts = Facts(pace=pace, ca_pem=authority.decode(), door=door)
+        facts = Facts(pace=pace, ca_pem=authority.decode(), door=door, metrics=self._meter)
         self._run(tasks, run_controllers(self.api, facts), "controllers")
         self._progress("starting the kubelet")
         capabilities = await self._start_kubelet(tasks, registry, pace, url)
@@ -133,8 +136,10 @@ class LocalCluster:
             api_server=("127.0.0.1", urlsplit(url).port or 0),
             token=self._server.pod_token,
         )
-        self._server.log_source = kubelet
+        self._server.log_source = self._server.pod_streams = kubelet
+        self._meter.source = kubelet
         self._run(tasks, kubelet.run(), "kubelet")
+        self._run(tasks, self._meter.run(), "meter")
         await kubelet.started.wait()
         if kubelet.capabilities is None:
             raise AssertionError("a kubelet that started knows its capabilities")

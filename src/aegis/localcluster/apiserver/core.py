@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aegis.localcluster.api import LogSource
+from aegis.localcluster.api import LogSource, MetricsSource, PodStreams
 from aegis.localcluster.apiserver.access import AccessControl
 from aegis.localcluster.apiserver.authn import Authenticator
 from aegis.localcluster.apiserver.deleting import Deleter
@@ -20,6 +20,8 @@ class Core:
 
     Attributes:
         log_source: gives where container output is read now, or None.
+        metrics: gives where the usage of pods is read now, or None.
+        pod_streams: gives where the inside of pods is reached now, or None.
     """
 
     store: Store
@@ -29,3 +31,5 @@ class Core:
     authenticator: Authenticator
     access: AccessControl
     log_source: Callable[[], LogSource | None]
+    metrics: Callable[[], MetricsSource | None]
+    pod_streams: Callable[[], PodStreams | None]

@@ -108,6 +108,8 @@ _RBAC = "rbac.authorization.k8s.io"
 _NET = "networking.k8s.io"
 _ALL = ("all",)
 _CLUSTER = {"namespaced": False}
+_MEASURED = {"version": "v1beta1", "verbs": ("get", "list"), "storage": "metrics.k8s.io"}
+"""Computed where they are asked for: there is no such storage."""
 
 BUILTIN: tuple[Resource, ...] = (
     _core("namespaces", "Namespace", "finalize", "status", short_names=("ns",), **_CLUSTER),
@@ -156,6 +158,8 @@ BUILTIN: tuple[Resource, ...] = (
     _in("scheduling.k8s.io", "priorityclasses", "PriorityClass", short_names=("pc",), **_CLUSTER),
     _in("node.k8s.io", "runtimeclasses", "RuntimeClass", **_CLUSTER),
     _in("storage.k8s.io", "storageclasses", "StorageClass", short_names=("sc",), **_CLUSTER),
+    _in("metrics.k8s.io", "nodes", "NodeMetrics", **_MEASURED, **_CLUSTER),
+    _in("metrics.k8s.io", "pods", "PodMetrics", **_MEASURED),
     _in(
         "admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration",
         categories=("api-extensions",), **_CLUSTER,

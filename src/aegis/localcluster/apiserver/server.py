@@ -7,7 +7,7 @@ import ssl
 
 from aiohttp import web
 
-from aegis.localcluster.api import ClusterApi, LogSource, Object
+from aegis.localcluster.api import ClusterApi, LogSource, MetricsSource, Object, PodStreams
 from aegis.localcluster.apiserver.access import AccessControl
 from aegis.localcluster.apiserver.admission import Gate
 from aegis.localcluster.apiserver.admission.services import API_SERVER
@@ -33,10 +33,14 @@ class ApiServer:
         api: the door for the parts that run in the same process.
         authority: the cluster's own certificate authority.
         log_source: where container output is read; may be set at any time.
+        metrics: where the usage of pods is read; the same.
+        pod_streams: where the inside of pods is reached; may be set at any time.
     """
 
     def __init__(self, *, log_source: LogSource | None = None) -> None:
         self.log_source = log_source
+        self.metrics: MetricsSource | None = None
+        self.pod_streams: PodStreams | None = None
         self.authority = Authority()
         store, registry = Store(), Registry()
         writer, deleter = Writer(store, Gate(store)), Deleter(store)
@@ -50,6 +54,8 @@ class ApiServer:
             authenticator=Authenticator(store),
             access=AccessControl(store),
             log_source=lambda: self.log_source,
+            metrics=lambda: self.metrics,
+            pod_streams=lambda: self.pod_streams,
         )
         self._runner: web.AppRunner | None = None
         bootstrap(self.api)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from aegis.localcluster.api import ClusterApi, Pace
+from aegis.localcluster.api import ClusterApi, MetricsSource, Pace
 from aegis.localcluster.controllers.cronjob import CronJobController
 from aegis.localcluster.controllers.daemonset import DaemonSetController
 from aegis.localcluster.controllers.deployment import DeploymentController
@@ -36,11 +36,13 @@ class Facts:
         pace: its time scale.
         ca_pem: the certificate of its authority, published in each namespace.
         door: where pods reach the API server.
+        metrics: what tells how much pods use; None where nothing measures.
     """
 
     pace: Pace
     ca_pem: str
     door: Door
+    metrics: MetricsSource | None = None
 
 
 def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:

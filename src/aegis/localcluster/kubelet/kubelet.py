@@ -33,6 +33,7 @@ from aegis.localcluster.kubelet.pods.volumes import TokenMaker
 from aegis.localcluster.kubelet.pods.worker import PodWorker
 from aegis.localcluster.kubelet.runtime import Capabilities, Runtime, start_runtime
 from aegis.localcluster.status import ApiError
+from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 
 Mode = Literal["auto", "namespaces", "processes"]
 
@@ -136,7 +137,25 @@ class Kubelet:
             LookupError: the container does not run.
             TimeoutError: it took longer than so many wall-clock seconds, and was killed.
         """
-        worker = self._workers.get(pod_uid)
+        try:
+            return await self._run_of(pod, container).session(tuple(argv), stdin=stdin, tty=tty)
+        except SandboxError as error:
+            why = f"failed to exec in container: OCI runtime exec failed: exec failed: {_UNABLE}: {error}"
+            raise ApiError(500, "InternalError", f"error executing command in container: {why}") from error
+
+    async def attach(self, pod: Object, container: str, *, stdin: bool) -> Session:
+        """Take hold of a container's own program; see `PodStreams`.
+
+        Raises:
+            ApiError: the container does not run.
+        """
+        try:
+            return await self._run_of(pod, container).attached(stdin=stdin)
+        except SandboxError as error:
+            raise ApiError(500, "InternalError", f'container not found ("{container}")') from error
+
+    def _run_of(self, pod: Object, container: str) -> Run:
+        worker = self._workers.get(pod["metadata"]["uid"])
         run = worker.run_of(container) if worker else None
         if run is None:
             raise LookupError(f"container {container} is not running")
@@ -165,7 +184,11 @@ class Kubelet:
         worker = self._workers.get(pod_uid)
         if worker is None or worker.sandbox is None:
             return {}
-        return {key.rpartition(".")[0]: used for key, used in (await worker.sandbox.usage()).items()}
+        try:
+            used = await worker.sandbox.usage()
+        except SandboxError:  # it ended just now
+            return {}
+        return {key.rpartition(".")[0]: amounts for key, amounts in used.items()}
 
     def _waits_again(self, pod_uid: str, container: str) -> bool:
         """Whether a container waits to be restarted: its newest run then counts as the previous one too."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from aegis.localcluster.apiserver.access import User
 from aegis.localcluster.apiserver.core import Core
-from aegis.localcluster.apiserver.http import mutating, reading, subresources
+from aegis.localcluster.apiserver.http import measuring, mutating, reading, subresources
 from aegis.localcluster.apiserver.http.bodies import decode_body
 from aegis.localcluster.apiserver.http.call import Call, Reply
 from aegis.localcluster.apiserver.http.paths import ApiPath
@@ -46,15 +46,19 @@ def to_call(request: web.Request, user: User, target: tuple[Resource, ApiPath], 
     Raises:
         BadRequest: the namespace is missing, or the body does not decode.
         NoSuchPath: a cluster-wide resource is asked for in a namespace.
+        MethodNotAllowed: the resource does not have this verb.
     """
     resource, path = target
     if path.namespace is not None and not resource.namespaced:
         raise NoSuchPath
+    verb = _verb(request, path)
+    if verb not in resource.verbs and not path.subresource:
+        raise MethodNotAllowed
     if path.namespace is None and resource.namespaced and path.name is not None:
         raise BadRequest("namespace is required")
     return Call(
         user=user,
-        verb=_verb(request, path),
+        verb=verb,
         resource=resource,
         namespace=path.namespace,
         name=path.name,
@@ -74,7 +78,9 @@ def decoded_body(raw: bytes, content_type: str) -> Any:
 
 def answer(core: Core, call: Call) -> Reply:
     """The answer to a call that does not stream."""
-    if call.subresource and call.subresource != "status":
+    if call.resource.group == measuring.GROUP:
+        done = measuring.answer(core, call)
+    elif call.subresource and call.subresource != "status":
         done = subresources.answer(core, call)
     else:
         done = _HANDLERS[call.verb](core, call)
