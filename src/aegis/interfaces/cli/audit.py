@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
-from aegis.interfaces.cli.output import columns, document, emit, list_document, plain, rendered, write
+from aegis.interfaces.cli.output import columns, document, emit, list_document, rendered, stream, write
 from aegis.interfaces.cli.session import settings_of
 from aegis.model.refs import Json
 
@@ -49,8 +49,7 @@ def tail(options: Globals, *, lines: int, watch: bool, incident: str) -> None:
         news = [record for record in _records(options, incident) if record["sequence"] > last]
         for record in news:
             last = record["sequence"]
-            write(options, plain(_line(record)) if options.output == "table" else rendered("jsonl", record, str))
-        sys.stdout.flush()
+            stream(options, record, partial(_line, record))
 
 
 @make("verify", examples="aegis audit verify && echo whole", parent=command)

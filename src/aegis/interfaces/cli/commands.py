@@ -10,6 +10,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "analyze": ("analyze", "What is wrong, what must change, and which lines say so; read-only"),
     "fix": ("fix", "Analyze, try the fix in a shadow, ask, apply, watch; or roll back"),
     "incident": ("incident", "What is open, half done or over: list, show, watch, approve, reject"),
+    "shadow": ("shadow", "Isolated copies of a workload: create, list, status, wait, verify, delete"),
     "audit": ("audit", "The tamper-evident log: tail, verify, export"),
     "mode": ("mode", "The automation's own kill switch: show, set"),
     "doctor": ("doctor", "What is installed, reachable, permitted and enforced, each with its remedy"),

@@ -11,7 +11,7 @@ from aegis.errors import Refused
 from aegis.interfaces.cli.fix import show as show_remediation
 from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
-from aegis.interfaces.cli.output import emit, list_document, rendered, write
+from aegis.interfaces.cli.output import emit, list_document, stream
 from aegis.interfaces.cli.session import opened, progress_of, run_async
 from aegis.model.refs import Json, JsonObject
 
@@ -100,12 +100,8 @@ async def _watch(options: Globals) -> None:
 
 
 def _print_change(options: Globals, item: Json) -> None:
-    import sys
-
-    form = options.output if options.output in {"table", "yaml"} else "jsonl"
     row = f"{item['id']}  {item['target']['kind']}/{item['target']['name']}  {item['phase']}  {item['reason'] or ''}"
-    write(options, ("---\n" if form == "yaml" else "") + rendered(form, item, row.rstrip))
-    sys.stdout.flush()
+    stream(options, item, row.rstrip)
 
 
 async def _approve(options: Globals, incident_id: str) -> int:

@@ -32,6 +32,7 @@ class Globals:
         yes: answer yes where allowed.
         no_color: no colours.
         timeout: seconds after which the command gives up; None: its own limits.
+        written: whether something stands in the output file already.
     """
 
     output: str = "table"
@@ -47,6 +48,7 @@ class Globals:
     yes: bool = False
     no_color: bool = False
     timeout: float | None = None
+    written: bool = False
 
 
 class Duration(click.ParamType[float]):
@@ -72,10 +74,10 @@ def parse_duration(text: str) -> float:
     """
     parts = list(_PART.finditer(text))
     if not text or "".join(part[0] for part in parts) != text:
-        raise ValueError(f"{text!r} is no time: write 30, 30s, 5m or 1h")
+        raise ValueError(f"{text!r} is no time: write 30, 30s, 5m or 1h.")
     seconds = sum(float(part[1]) * _UNITS[part[2]] for part in parts)
     if seconds <= 0:
-        raise ValueError(f"{text!r} is not above zero")
+        raise ValueError(f"{text!r} is not above zero.")
     return seconds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aegis.errors import UsageError
 from aegis.interfaces.cli.options import Globals
@@ -38,8 +38,8 @@ def emit(options: Globals, result: Json, table: Callable[[], str]) -> None:
     write(options, rendered(options.output, result, table))
 
 
-def write(options: Globals, text: str) -> None:
-    """To stdout, or to the file of `--output-file`.
+def write(options: Globals, text: str, *, more: bool = False) -> None:
+    """To stdout, or to the file of `--output-file`: in its place, or (`more`) behind what this command wrote already.
 
     Raises:
         UsageError: if the file cannot be written.
@@ -48,10 +48,25 @@ def write(options: Globals, text: str) -> None:
     if options.output_file is None:
         sys.stdout.write(line)
         return
+    mode: Literal["a", "w"] = "a" if more and options.written else "w"
     try:
-        options.output_file.write_text(line, encoding="utf-8")
+        with options.output_file.open(mode, encoding="utf-8") as file:
+            file.write(line)
+        options.written = True
     except OSError as error:
         raise UsageError(f"cannot write {options.output_file}: {error.strerror}") from error
+
+
+def stream(options: Globals, item: Json, line: Callable[[], str]) -> None:
+    """Print one item of a stream at once: a line of its own, or a YAML document.
+
+    Raises:
+        UsageError: if the file cannot be written.
+    """
+    form = options.output if options.output in {"table", "yaml"} else "jsonl"
+    text = ("---\n" if form == "yaml" else "") + rendered(form, item, line)
+    write(options, text, more=True)
+    sys.stdout.flush()
 
 
 def rendered(output: str, result: Json, table: Callable[[], str]) -> str:

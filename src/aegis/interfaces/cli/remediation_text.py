@@ -19,7 +19,7 @@ def remediation_text(result: Json) -> str:
     if result.get("fix"):
         lines += ["", f"Fix {result['fix']['id']} (risk {result['fix']['risk']}): {result['fix']['summary']}"]
     if result.get("verdict"):
-        lines += ["", *_verdict(result["verdict"])]
+        lines += ["", *verdict_lines(result["verdict"])]
     if result.get("approval"):
         lines += [
             "",
@@ -56,7 +56,8 @@ def _headline(result: Json) -> str:
     return " · ".join(part for part in (result["incident"], target, f"{result['phase']}{reason}", written) if part)
 
 
-def _verdict(verdict: Json) -> list[str]:
+def verdict_lines(verdict: Json) -> list[str]:
+    """A verdict with every gate and gap."""
     low, high = verdict["score"]
     lines = [f"Trial: {verdict['decision']}, score {low:.2f} to {high:.2f}"]
     rows = [
