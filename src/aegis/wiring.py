@@ -102,7 +102,7 @@ class System:
         from aegis.diagnosis.engine import diagnose
 
         evidence = await self._collect(EvidenceRequest(target=target, namespaces=(target.namespace,)))
-        return evidence, diagnose(evidence, target, now=utc_now())
+        return evidence, diagnose(evidence, target, now=utc_now(), time_scale=self.cluster.time_scale)
 
     async def survey(self, namespaces: tuple[str, ...]) -> tuple[tuple[Evidence, ...], tuple[Diagnosis, ...]]:
         """Everything that is wrong in the namespaces; none named: in the cluster. Our own shadows are no production."""
@@ -110,7 +110,7 @@ class System:
 
         request = EvidenceRequest(target=None, namespaces=namespaces, excluded=await self.own_shadows())
         evidence = await self._collect(request)
-        return evidence, diagnose_all(evidence, now=utc_now())
+        return evidence, diagnose_all(evidence, now=utc_now(), time_scale=self.cluster.time_scale)
 
     async def sweep(self, shadow_id: str = "") -> bool:
         """Remove shadows that a dead process left: of incidents that are over, and the named one.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
 
 from aegis.diagnosis.graph import EventNode, Graph, Key, LogNode, Node
+from aegis.diagnosis.reading import Clock
 from aegis.diagnosis.workload import ContainerView, container_views, controller_of
 from aegis.model.changes import Fix
 from aegis.model.diagnosis import Alternative, Citation, Confidence, Link
@@ -133,13 +133,13 @@ class Case:
         graph: everything.
         subject: what a person wrote: the top of the chain of controllers; perhaps only a name.
         pods: its pods.
-        as_of: the newest time that the evidence knows.
+        clock: the time that the evidence speaks of.
     """
 
     graph: Graph
     subject: Node
     pods: tuple[Node, ...]
-    as_of: datetime
+    clock: Clock
     symptoms: tuple[Symptom, ...] = field(default=())
 
     @property

@@ -10,7 +10,7 @@ from itertools import chain
 from aegis.diagnosis.catalogue import rules
 from aegis.diagnosis.graph import Graph, Key, Node, Tie, key_of
 from aegis.diagnosis.investigate import Finding, Investigator
-from aegis.diagnosis.reading import at, event_time, items, text, time_of
+from aegis.diagnosis.reading import Clock, at, event_time, items, text, time_of
 from aegis.diagnosis.report import healthy, report, undecided
 from aegis.diagnosis.ties import WORKLOADS, build
 from aegis.diagnosis.workload import top_owner
@@ -21,21 +21,24 @@ from aegis.model.refs import ObjectRef
 _ORDER = (Confidence.CONFIRMED, Confidence.LIKELY, Confidence.INCONCLUSIVE, Confidence.HEALTHY)
 
 
-def diagnose(evidence: Sequence[Evidence], target: ObjectRef | None, *, now: datetime) -> Diagnosis:
+def diagnose(
+    evidence: Sequence[Evidence], target: ObjectRef | None, *, now: datetime, time_scale: float = 1.0
+) -> Diagnosis:
     """What is wrong with an object, and which object must change.
 
     Args:
         evidence: what was observed, of the target and of all that it may depend on.
         target: the object that is asked about; None: whatever fails worst.
         now: the time of the analysis (aware); what ended long before the newest observation is past.
+        time_scale: of the cluster that was observed: its delays and back-offs pass so many times faster.
     """
     if target is None:
-        found = diagnose_all(evidence, now=now)
+        found = diagnose_all(evidence, now=now, time_scale=time_scale)
         if not found:
             return healthy(_place(evidence), "nothing in the evidence fails", seen=bool(evidence))
         return replace(found[0], also=tuple(found[1:]))
     graph = build(evidence)
-    investigator = Investigator(graph, rules(), _as_of(graph, now))
+    investigator = Investigator(graph, rules(), Clock(as_of=_as_of(graph, now), scale=time_scale))
     node = _find(graph, target)
     if node is None:
         return undecided(target, f"The evidence does not hold {target}, nor anything that belongs to it.")
@@ -43,10 +46,10 @@ def diagnose(evidence: Sequence[Evidence], target: ObjectRef | None, *, now: dat
     return _diagnosis(graph, target if target.api_version else node.ref, node, findings)
 
 
-def diagnose_all(evidence: Sequence[Evidence], *, now: datetime) -> tuple[Diagnosis, ...]:
+def diagnose_all(evidence: Sequence[Evidence], *, now: datetime, time_scale: float = 1.0) -> tuple[Diagnosis, ...]:
     """Every independent fault, the surest first: one diagnosis a root cause."""
     graph = build(evidence)
-    investigator = Investigator(graph, rules(), _as_of(graph, now))
+    investigator = Investigator(graph, rules(), Clock(as_of=_as_of(graph, now), scale=time_scale))
     found: dict[object, Diagnosis] = {}
     for node in _units(graph):
         for finding in investigator.explain(investigator.case(node)):

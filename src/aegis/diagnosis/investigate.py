@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from aegis.diagnosis.case import Case, DiagnosisRule, Hypothesis, Symptom
 from aegis.diagnosis.graph import Graph, Key, Node
 from aegis.diagnosis.more_symptoms import alert_symptoms, object_symptoms
+from aegis.diagnosis.reading import Clock
 from aegis.diagnosis.services import service_symptoms
 from aegis.diagnosis.symptoms import pod_symptoms, workload_symptoms
 from aegis.diagnosis.ties import WORKLOADS
@@ -67,26 +67,26 @@ class Investigator:
     Args:
         graph: everything that is known.
         rules: the failure modes.
-        as_of: the newest time that the evidence knows.
+        clock: the time that the evidence speaks of.
     """
 
-    def __init__(self, graph: Graph, rules: Sequence[DiagnosisRule], as_of: datetime) -> None:
+    def __init__(self, graph: Graph, rules: Sequence[DiagnosisRule], clock: Clock) -> None:
         self.graph = graph
         self._rules = rules
-        self._as_of = as_of
+        self._clock = clock
         self._tiers = {item.id: item.tier for item in graph.evidence}
 
     def case(self, node: Node) -> Case:
         """The object with its pods and its symptoms; of a pod its workload, but only that pod's symptoms."""
         subject = top_owner(self.graph, node) if node.ref.kind in WORKLOADS else node
         if node.ref.kind == "Pod":
-            case = Case(graph=self.graph, subject=subject, pods=(node,), as_of=self._as_of)
-            found = pod_symptoms(self.graph, node, self._as_of) or tuple(alert_symptoms(self.graph, node))
+            case = Case(graph=self.graph, subject=subject, pods=(node,), clock=self._clock)
+            found = pod_symptoms(self.graph, node, self._clock) or tuple(alert_symptoms(self.graph, node))
             return replace(case, symptoms=found)
-        case = Case(graph=self.graph, subject=subject, pods=pods_of(self.graph, subject), as_of=self._as_of)
+        case = Case(graph=self.graph, subject=subject, pods=pods_of(self.graph, subject), clock=self._clock)
         if node.ref.kind == "Service":
             return replace(case, symptoms=tuple(service_symptoms(self.graph, node)))
-        own = tuple(object_symptoms(self.graph, subject, self._as_of)) if subject.present else ()
+        own = tuple(object_symptoms(self.graph, subject, self._clock)) if subject.present else ()
         if subject.ref.kind in WORKLOADS:
             found = (*workload_symptoms(case), *own)
             alerts = (alert for named in (node, *case.pods) for alert in alert_symptoms(self.graph, named))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from aegis.diagnosis.case import Symptom, Trouble, cite
 from aegis.diagnosis.graph import Graph, Node, surely_absent
-from aegis.diagnosis.reading import at, condition, items, mapping, text, time_of
+from aegis.diagnosis.reading import Clock, at, condition, items, mapping, text, time_of
 from aegis.model.diagnosis import Citation
 
 _PATIENCE = timedelta(minutes=2)
@@ -15,7 +15,7 @@ _BENIGN = frozenset({"Watchdog", "InfoInhibitor", "DeadMansSwitch"})
 _WAITS_FOR_FIRST = "WaitForFirstConsumer"
 
 
-def object_symptoms(graph: Graph, node: Node, as_of: datetime) -> Iterator[Symptom]:
+def object_symptoms(graph: Graph, node: Node, clock: Clock) -> Iterator[Symptom]:
     """What an object shows of itself."""
     match node.ref.kind:
         case "PersistentVolumeClaim":
@@ -36,7 +36,7 @@ def object_symptoms(graph: Graph, node: Node, as_of: datetime) -> Iterator[Sympt
             yield from _budget(node)
         case _:
             pass
-    yield from _deleted(node, as_of)
+    yield from _deleted(node, clock)
 
 
 def _claim(graph: Graph, claim: Node) -> Iterator[Symptom]:
@@ -228,10 +228,10 @@ def alert_symptoms(graph: Graph, node: Node) -> Iterator[Symptom]:
         )
 
 
-def _deleted(node: Node, as_of: datetime) -> Iterator[Symptom]:
+def _deleted(node: Node, clock: Clock) -> Iterator[Symptom]:
     since = time_of(node.metadata.get("deletionTimestamp"))
     finalizers = [str(name) for name in node.metadata.get("finalizers") or ()]
-    if since is not None and finalizers and as_of - since > _PATIENCE:
+    if since is not None and finalizers and clock.since(since) > _PATIENCE:
         yield Symptom(
             trouble=Trouble.TERMINATING,
             subject=node,

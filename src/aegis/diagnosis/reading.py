@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from aegis.kube.quantity import QuantityError, parse_quantity
 from aegis.model.refs import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The time the evidence speaks of.
+
+    Attributes:
+        as_of: the newest time that it knows.
+        scale: how many times faster the cluster's delays and back-offs pass; its timestamps are real, and so is the
+            time that a program takes to start.
+    """
+
+    as_of: datetime
+    scale: float = 1.0
+
+    def since(self, moment: datetime) -> timedelta:
+        """Nominal time gone by since: what the delays of Kubernetes are compared with."""
+        return (self.as_of - moment) * self.scale
+
+    def really_since(self, moment: datetime) -> timedelta:
+        """Real time gone by since: what a program has had to start."""
+        return self.as_of - moment
 
 
 def mapping(value: Any) -> dict[str, Any]:

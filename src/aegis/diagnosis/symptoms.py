@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from aegis.diagnosis.case import Case, Symptom, Trouble, cite
 from aegis.diagnosis.graph import EventNode, Graph, Node, Tie
 from aegis.diagnosis.history import current_revision
-from aegis.diagnosis.reading import at, condition, items, mapping, number, text, time_of
+from aegis.diagnosis.reading import Clock, at, condition, items, mapping, number, text, time_of
 from aegis.diagnosis.workload import ContainerView, container_views, controller_of
 from aegis.model.signature import CONFIG_REASONS, PULL_REASONS, last_termination
 
@@ -22,12 +22,12 @@ _START_REASONS = frozenset({"RunContainerError", "StartError", "ContainerCannotR
 _MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"})
 
 
-def pod_symptoms(graph: Graph, pod: Node, as_of: datetime) -> tuple[Symptom, ...]:
+def pod_symptoms(graph: Graph, pod: Node, clock: Clock) -> tuple[Symptom, ...]:
     """What is wrong with one pod: the earliest stage that fails, for every container that fails in it."""
     if text(pod.status.get("phase")) == "Succeeded" or pod.metadata.get("deletionTimestamp"):
         return ()
     for stage in (_evicted, _unscheduled, _containers, _unmounted, _unready):
-        if found := tuple(stage(graph, pod, as_of)):
+        if found := tuple(stage(graph, pod, clock)):
             return found
     return ()
 
@@ -38,7 +38,7 @@ def workload_symptoms(case: Case) -> tuple[Symptom, ...]:
         return ()
     by_key: dict[object, Symptom] = {}
     for pod in _by_interest(case):
-        for symptom in pod_symptoms(case.graph, pod, case.as_of):
+        for symptom in pod_symptoms(case.graph, pod, case.clock):
             known = by_key.get(symptom.key)
             by_key[symptom.key] = replace(known, pods=known.pods + 1) if known else symptom
     found = list(by_key.values())
@@ -85,7 +85,7 @@ def _ready_of_wanted(node: Node) -> tuple[int, int]:
     return number(node.status.get("readyReplicas") or node.status.get("numberReady")), wanted
 
 
-def _evicted(_graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
+def _evicted(_graph: Graph, pod: Node, _clock: Clock) -> Iterator[Symptom]:
     reason, message = text(pod.status.get("reason")), text(pod.status.get("message"))
     if pod.status.get("phase") == "Failed" and reason:
         lines = (f"status.reason: {reason}", f"status.message: {message}")
@@ -99,7 +99,7 @@ def _evicted(_graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
         )
 
 
-def _unscheduled(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
+def _unscheduled(graph: Graph, pod: Node, _clock: Clock) -> Iterator[Symptom]:
     scheduled = condition(pod.obj, "PodScheduled")
     if scheduled.get("status") == "True" or (pod.spec.get("nodeName") and scheduled.get("status") != "False"):
         return
@@ -119,16 +119,16 @@ def _unscheduled(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]
     )
 
 
-def _containers(graph: Graph, pod: Node, as_of: datetime) -> Iterator[Symptom]:
+def _containers(graph: Graph, pod: Node, clock: Clock) -> Iterator[Symptom]:
     views = container_views(pod)
     for group in ([view for view in views if view.init], [view for view in views if not view.init]):
-        found = [symptom for view in group for symptom in _of_container(graph, view, as_of)]
+        found = [symptom for view in group for symptom in _of_container(graph, view, clock)]
         if found:
             yield from found
             return
 
 
-def _of_container(graph: Graph, view: ContainerView, as_of: datetime) -> Iterator[Symptom]:
+def _of_container(graph: Graph, view: ContainerView, clock: Clock) -> Iterator[Symptom]:
     reason, message = text(view.waiting.get("reason")), text(view.waiting.get("message"))
     said = f"status.containerStatuses[{view.name}].state.waiting: {reason}: {message}"
     if reason in PULL_REASONS:
@@ -153,9 +153,9 @@ def _of_container(graph: Graph, view: ContainerView, as_of: datetime) -> Iterato
             because=f"container {view.name} cannot be made: {message or reason}",
             citations=(cite(view.pod, said),),
         )
-    elif _crashes(view, as_of) or reason in _START_REASONS:
+    elif _crashes(view, clock) or reason in _START_REASONS:
         yield _crash(graph, view, reason, message)
-    elif view.init and view.running and view.spec.get("restartPolicy") != "Always" and _long_running(view, as_of):
+    elif view.init and view.running and view.spec.get("restartPolicy") != "Always" and _long_running(view, clock):
         yield Symptom(
             trouble=Trouble.HANGING,
             subject=view.pod,
@@ -170,7 +170,7 @@ def _tells_why(message: str, image: str) -> bool:
     return message.startswith("Failed to pull image") or (image in message and "Error: " not in message)
 
 
-def _crashes(view: ContainerView, as_of: datetime) -> bool:
+def _crashes(view: ContainerView, clock: Clock) -> bool:
     """Whether a container ends again and again, or ended badly not long ago."""
     ended = last_termination(view.pod.obj, view.status)
     if ended is None:
@@ -178,11 +178,11 @@ def _crashes(view: ContainerView, as_of: datetime) -> bool:
     if not view.running:
         return view.status.get("ready") is not True
     finished = view.ended_at
-    if finished is None or as_of - finished <= _QUIET:
+    if finished is None or clock.since(finished) <= _QUIET:
         return True
     created = time_of(view.pod.metadata.get("creationTimestamp"))
-    between = (as_of - created) / max(view.restarts, 1) if created else _QUIET
-    return view.restarts > 1 and as_of - finished <= min(3 * between, _LONGEST_QUIET)
+    between = clock.since(created) / max(view.restarts, 1) if created else _QUIET
+    return view.restarts > 1 and clock.since(finished) <= min(3 * between, _LONGEST_QUIET)
 
 
 def _crash(graph: Graph, view: ContainerView, waiting: str, message: str) -> Symptom:
@@ -216,12 +216,12 @@ def _crash(graph: Graph, view: ContainerView, waiting: str, message: str) -> Sym
     )
 
 
-def _long_running(view: ContainerView, as_of: datetime) -> bool:
+def _long_running(view: ContainerView, clock: Clock) -> bool:
     started = time_of(at(view.status, "state", "running", "startedAt"))
-    return started is None or as_of - started > _MAY_TAKE
+    return started is None or clock.since(started) > _MAY_TAKE
 
 
-def _unmounted(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
+def _unmounted(graph: Graph, pod: Node, _clock: Clock) -> Iterator[Symptom]:
     waits = any(text(v.waiting.get("reason")) in {"ContainerCreating", "PodInitializing"} for v in container_views(pod))
     events = [event for event in graph.events(pod.key) if event.reason in _MOUNT_REASONS]
     if (waits or (pod.status.get("phase") == "Pending" and not container_views(pod))) and events:
@@ -236,7 +236,7 @@ def _unmounted(graph: Graph, pod: Node, _as_of: datetime) -> Iterator[Symptom]:
         )
 
 
-def _unready(graph: Graph, pod: Node, as_of: datetime) -> Iterator[Symptom]:
+def _unready(graph: Graph, pod: Node, clock: Clock) -> Iterator[Symptom]:
     for view in container_views(pod):
         if view.init or view.ready or not view.running:
             continue
@@ -247,7 +247,7 @@ def _unready(graph: Graph, pod: Node, as_of: datetime) -> Iterator[Symptom]:
         ]
         if not probes and not view.spec.get("readinessProbe") and not view.spec.get("startupProbe"):
             continue
-        if not _established(view, probes, as_of):
+        if not _established(view, probes, clock):
             continue
         message = probes[-1].message if probes else ""
         lines = (f"status.containerStatuses[{view.name}].ready: false, state: running",)
@@ -262,7 +262,7 @@ def _unready(graph: Graph, pod: Node, as_of: datetime) -> Iterator[Symptom]:
         )
 
 
-def _established(view: ContainerView, probes: list[EventNode], as_of: datetime) -> bool:
+def _established(view: ContainerView, probes: list[EventNode], clock: Clock) -> bool:
     """Whether a container is not ready for good, rather than still starting: failed as often as the probe allows."""
     probe = mapping(view.spec.get("startupProbe")) or mapping(view.spec.get("readinessProbe"))
     allowed = number(probe.get("failureThreshold")) or 3
@@ -270,7 +270,7 @@ def _established(view: ContainerView, probes: list[EventNode], as_of: datetime) 
         return True
     started = time_of(at(view.status, "state", "running", "startedAt"))
     budget = number(probe.get("initialDelaySeconds")) + allowed * (number(probe.get("periodSeconds")) or 10)
-    return started is None or as_of - started > timedelta(seconds=budget)
+    return started is None or clock.really_since(started) > timedelta(seconds=budget)
 
 
 def _refused(case: Case) -> Iterator[Symptom]:

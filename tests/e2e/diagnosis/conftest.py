@@ -62,13 +62,13 @@ class Live:
         ref = ObjectRef(api_version=_VERSIONS[kind], kind=kind, name=name, namespace=namespace)
         request = EvidenceRequest(target=ref, namespaces=(namespace,))
         evidence = tuple(await KubernetesEvidence(self.driver).collect(request))
-        return diagnose(evidence, ref, now=datetime.now(UTC)), evidence
+        return diagnose(evidence, ref, now=datetime.now(UTC), time_scale=SCALE), evidence
 
     async def all(self, namespace: str) -> tuple[Diagnosis, ...]:
         """What `aegis analyze -n NAMESPACE` would say now."""
         request = EvidenceRequest(target=None, namespaces=(namespace,))
         evidence = await KubernetesEvidence(self.driver).collect(request)
-        return diagnose_all(tuple(evidence), now=datetime.now(UTC))
+        return diagnose_all(tuple(evidence), now=datetime.now(UTC), time_scale=SCALE)
 
 
 @asynccontextmanager

@@ -44,6 +44,17 @@ def test_a_crash_long_past_is_no_fault(world: Callable[..., Any]) -> None:
     )
 
 
+def test_on_a_cluster_whose_time_passes_faster_a_crash_is_past_sooner(world: Callable[..., Any]) -> None:
+    ended = {"exitCode": 1, "finishedAt": "2026-03-01T11:57:00Z"}
+    pod = {"running": True, "ready": True, "restarts": 1, "ended": ended}
+    later = [["ScalingReplicaSet", "Scaled up", "Deployment/other"]]  # a minute later, by which the time is told
+    evidence = world({"template": LIMITED, "pod": pod, "events": later}).evidence()
+    target = ObjectRef(api_version="v1", kind="Pod", name="web-2-aaaaa", namespace="shop")
+
+    assert diagnose(evidence, target, now=NOW).verdict is not Confidence.HEALTHY
+    assert diagnose(evidence, target, now=NOW, time_scale=20).verdict is Confidence.HEALTHY
+
+
 def test_the_chain_leads_from_the_symptom_to_the_root(world: Callable[..., Any]) -> None:
     found = world({"template": LIMITED, "pod": CRASH}).diagnose()
 

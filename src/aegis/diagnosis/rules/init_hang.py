@@ -18,7 +18,7 @@ def examine(case: Case, symptom: Symptom) -> Hypotheses:
     view = case.container(symptom)
     started = time_of(at(view.status, "state", "running", "startedAt")) if view else None
     late = condition(case.subject.obj, "Progressing").get("reason") == "ProgressDeadlineExceeded"
-    if view is None or not view.init or (started and case.as_of - started < _PATIENCE and not late):
+    if view is None or not view.init or (started and case.clock.since(started) < _PATIENCE and not late):
         return
     command = " ".join(str(word) for field in ("command", "args") for word in _words(view.spec.get(field)))
     change = recent_change(case)
