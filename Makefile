@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := $(if $(CI),requirements.lock)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test lint types layers bench clean
+.PHONY: help demo test lint types layers bench soak clean
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -42,6 +42,9 @@ layers: $(VENV)/.installed-dev ## Which layer may import which
 
 bench: $(VENV)/.installed-dev ## Ratios against named baselines
 	@$(BIN)/python bench/startup.py && $(BIN)/python bench/remediation.py
+
+soak: $(VENV)/.installed-dev ## The whole demo ten times in a row: every scenario must end as it must each time
+	@$(BIN)/python bench/soak.py
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache build dist
