@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from aegis.stores.audit import FileAuditLog
     from aegis.stores.mode import FileMode
 
+_DECIDING_SECURITY = {
+    "podsecurity_enabled", "podsecurity_level",
+    "falco_enabled", "falco_namespace", "falco_label_selector", "falco_severity_threshold",
+}  # fmt: skip
+"""The settings of security on which a verdict rests."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
@@ -350,7 +356,7 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
     deciding = {
         "verification": settings.verification.model_dump(mode="json"),
         "safety": settings.safety.model_dump(mode="json"),
-        "security": settings.security.model_dump(mode="json", include={"podsecurity_enabled", "podsecurity_level"}),
+        "security": settings.security.model_dump(mode="json", include=_DECIDING_SECURITY),
         "monitoring": settings.monitoring.model_dump(mode="json"),
     }
     return DeliveryPolicy(
@@ -368,6 +374,22 @@ def trial_limits(settings: Settings) -> Any:
         shadows=shadow.max_concurrent,
         trials=shadow.trials,
         copy_secrets=shadow.secrets_allowed if shadow.secrets == "copy" else (),
+        falco=falco_rules(settings),
+    )
+
+
+def falco_rules(settings: Settings) -> Any:
+    """How Falco's alerts count, as configured."""
+    from aegis.evidence.falco import FalcoPlace
+    from aegis.falco.priority import Priority
+    from aegis.shadow.tools import FalcoRules
+
+    security = settings.security
+    return FalcoRules(
+        enabled=security.falco_enabled,
+        place=FalcoPlace(namespace=security.falco_namespace, labels=security.falco_label_selector),
+        threshold=Priority.parse(security.falco_severity_threshold) or Priority.DEBUG,
+        drain_seconds=security.falco_drain_seconds,
     )
 
 

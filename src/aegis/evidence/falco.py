@@ -6,13 +6,13 @@ that something may have gone unseen. Nothing here decides what that amounts to; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aegis.actuator import SHADOW_PREFIX
-from aegis.errors import NotFound
+from aegis.errors import AegisError, NotFound
 from aegis.falco.alert import Alert, looks_like_json, parse_alert, parse_moment
 from aegis.model.refs import Json
 from aegis.model.signature import is_ready
@@ -149,7 +149,6 @@ class AlertLog:
 
     Attributes:
         alerts: those that were kept so far.
-        faults: why there may be more than was read, in words.
     """
 
     reader: ClusterReader
@@ -157,33 +156,41 @@ class AlertLog:
     since: datetime
     wanted: Callable[[Seen], bool]
     alerts: list[Seen] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    _faults: dict[str, None] = field(default_factory=dict)
+    _unread: str = ""
+    _position: _Position = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._position = _Position(moment=self.since - _MARGIN)
+
+    @property
+    def faults(self) -> list[str]:
+        """Why there may be more than was read, in words; a log that cannot be read is one of them."""
+        return [*self._faults, *([self._unread] if self._unread else [])]
 
     async def read(self) -> None:
-        """Read what has been written: of the run before too, where Falco was restarted meanwhile.
-
-        Raises:
-            AegisError: if a log cannot be read.
-        """
+        """Read what has been written: of the run before too, where Falco was restarted meanwhile."""
         if self.sentry.restarts and self.sentry.started_at and self.sentry.started_at > self.since:
-            await self._pages(_Position(moment=self.since - _MARGIN), previous=True)
-        self._position = _Position(moment=self.since - _MARGIN)
+            await self._trying(self._pages(_Position(moment=self.since - _MARGIN), previous=True))
         await self.read_on()
 
     async def read_on(self) -> None:
-        """Read what has been written since.
-
-        Raises:
-            AegisError: if the log cannot be read.
-        """
-        await self._pages(self._position)
+        """Read what has been written since; what could not be read is asked for again the next time."""
+        await self._trying(self._pages(self._position))
 
     async def check_whole(self) -> None:
-        """Find out whether the log still holds the whole time: what was rotated away cannot be read.
+        """Find out whether the log still holds the whole time: what was rotated away cannot be read."""
+        await self._trying(self._check_head())
 
-        Raises:
-            AegisError: if the log cannot be read.
-        """
+    async def _trying(self, reading: Coroutine[None, None, None]) -> None:
+        try:
+            await reading
+        except AegisError as error:
+            self._unread = f"the log of {self._who} cannot be read: {error.message}"
+        else:
+            self._unread = ""
+
+    async def _check_head(self) -> None:
         head = await self._ask(since=None, limit=_HEAD, previous=False)
         first = parse_moment(head.partition(" ")[0])
         began = self.sentry.started_at
@@ -191,8 +198,6 @@ class AlertLog:
             return
         if first > _nanoseconds(began + _STARTING):
             self._fault(f"the log of {self._who} was rotated meanwhile")
-
-    _position: _Position = field(init=False)
 
     @property
     def _who(self) -> str:
@@ -244,8 +249,7 @@ class AlertLog:
             self._fault(f"more than {_MOST_ALERTS} alerts on {self.sentry.node}")
 
     def _fault(self, words: str) -> None:
-        if words not in self.faults:
-            self.faults.append(words)
+        self._faults[words] = None
 
 
 @dataclass(slots=True, kw_only=True)

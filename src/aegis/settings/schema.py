@@ -145,7 +145,7 @@ class Safety(Section):
 
 
 class Security(Section):
-    """The scanners. Only Pod Security runs in this release: the other keys are checked, and have no effect yet."""
+    """The scanners. Pod Security and Falco run in this release: the other keys are checked, and have no effect yet."""
 
     podsecurity_enabled: bool = Field(default=True, description="Check against the Pod Security Standards.")
     podsecurity_level: Literal["baseline", "restricted"] = Field(
@@ -163,6 +163,9 @@ class Security(Section):
     falco_label_selector: str = Field(default="", description="Labels of Falco's pods; empty: they are looked for.")
     falco_severity_threshold: Annotated[Priority, BeforeValidator(_priority)] = Field(
         default="WARNING", description="The lowest priority that vetoes."
+    )
+    falco_drain_seconds: float = Field(
+        default=60.0, gt=0, le=600, description="How long a trial waits until Falco has told of its canary."
     )
     fail_on: Annotated[Severity, BeforeValidator(_upper)] = Field(
         default="HIGH", description="The lowest severity that fails a scan."

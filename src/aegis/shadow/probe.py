@@ -37,8 +37,10 @@ def config_map(namespace: str, name: str, script: str, plan: Json) -> JsonObject
     }
 
 
-def probe_pod(namespace: str, name: str, image: str, arguments: Sequence[str], *, once: bool = True) -> JsonObject:
-    """A pod that runs a script; it meets the restricted Pod Security Standard."""
+def probe_pod(
+    namespace: str, name: str, image: str, arguments: Sequence[str], *, once: bool = True, node: str = ""
+) -> JsonObject:
+    """A pod that runs a script, on any node or a certain one; it meets the restricted Pod Security Standard."""
     container = {
         "name": "probe",
         "image": image,
@@ -66,6 +68,7 @@ def probe_pod(namespace: str, name: str, image: str, arguments: Sequence[str], *
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
+            **(_on(node) if node else {}),
             "volumes": [{"name": "probe", "configMap": {"name": name}}],
         },
     }
@@ -97,7 +100,7 @@ class Place:
         await self.tools.actuator.delete(ref, self.purpose)
 
 
-async def run_script(place: Place, *, name: str, script: str, plan: Json, deadline: float) -> Any:
+async def run_script(place: Place, *, name: str, script: str, plan: Json, deadline: float, node: str = "") -> Any:
     """Run a script to its end in an arm, and give the JSON that it printed.
 
     Args:
@@ -106,13 +109,14 @@ async def run_script(place: Place, *, name: str, script: str, plan: Json, deadli
         script: which of `aegis.shadow.scripts`.
         plan: its input.
         deadline: real seconds.
+        node: on which node; empty: on any.
 
     Raises:
         Unavailable: if it does not end, or prints no JSON.
     """
     tools, namespace = place.tools, place.namespace
     await place.create(config_map(namespace, name, script, plan))
-    await place.start(probe_pod(namespace, name, tools.limits.probe_image, ["/probe/plan.json"]))
+    await place.start(probe_pod(namespace, name, tools.limits.probe_image, ["/probe/plan.json"], node=node))
     try:
         async with asyncio.timeout(deadline):
             ended = await wait_for_pod(place, name, phases=("Succeeded", "Failed"))
@@ -139,6 +143,14 @@ async def wait_for_pod(place: Place, name: str, *, phases: Sequence[str]) -> Jso
             if (event.object.get("status") or {}).get("phase") in phases:
                 return event.object
     raise Unavailable(f"the watch of pod {name} in {place.namespace} ended")
+
+
+def _on(node: str) -> JsonObject:
+    """A place on one node, where pods of the arm run already, whatever its taints."""
+    field = {"key": "metadata.name", "operator": "In", "values": [node]}
+    wanted = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": wanted}}
+    return {"affinity": affinity, "tolerations": [{"operator": "Exists"}]}
 
 
 async def _log(tools: TrialTools, namespace: str, pod: str) -> str:

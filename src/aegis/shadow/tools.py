@@ -8,7 +8,26 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import cast
 
+from aegis.evidence.falco import FalcoPlace
+from aegis.falco.priority import Priority
 from aegis.ports import Actuator, Cluster, ClusterReader, ObjectEvent, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalcoRules:
+    """How Falco's alerts count in a trial.
+
+    Attributes:
+        enabled: whether they do.
+        place: where Falco is; what is empty there is looked for.
+        threshold: the lowest priority that vetoes.
+        drain_seconds: real seconds for which the canary's alert is waited for: a log pipeline knows no time scale.
+    """
+
+    enabled: bool = True
+    place: FalcoPlace = field(default_factory=FalcoPlace)
+    threshold: Priority = Priority.WARNING
+    drain_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +42,7 @@ class TrialLimits:
         copy_secrets: Secrets that may be copied as they are, as NAMESPACE/NAME; all others are faked.
         probe_image: an image with Python 3.8 or later, for the probes that run inside an arm.
         internet: addresses that must be unreachable from an arm, as `host:port`.
+        falco: how runtime alerts count.
     """
 
     shadows: int = 3
@@ -32,6 +52,7 @@ class TrialLimits:
     copy_secrets: Collection[str] = ()
     probe_image: str = "python:3.12-slim"
     internet: tuple[str, ...] = ("1.1.1.1:443", "8.8.8.8:53")
+    falco: FalcoRules = field(default_factory=FalcoRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
