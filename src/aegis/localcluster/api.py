@@ -9,10 +9,11 @@ A resource is named as kubectl names it in full: `pods`, `deployments.apps`, `ne
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
 from datetime import datetime
+from typing import Any, Literal, Protocol
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON. What `ClusterApi` returns is shared: copy before changing it."""
@@ -116,7 +117,6 @@ class LogSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Session(Protocol):
     """Somebody's hold on a program of a container: its streams and its end.
 
@@ -204,6 +204,7 @@ class MetricsSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogRequest:
     """The query of `GET …/pods/NAME/log`.
 

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from aegis.localcluster.api import ClusterApi, LogRequest, Object, Pace, WatchEvent
+from aegis.localcluster.api import ClusterApi, LogRequest, Object, Pace, Session, WatchEvent
+from aegis.localcluster.apiserver.admission.services import API_SERVER
 from aegis.localcluster.kubelet.addresses import AddressPool, node_address, pod_network
 from aegis.localcluster.kubelet.events import Recorder
-from aegis.localcluster.kubelet.gateway import Gateway
+from aegis.localcluster.kubelet.gateway import API_PORT, Gateway
 from aegis.localcluster.kubelet.images.registry import Registry, interpreter_prefix
 from aegis.localcluster.kubelet.logs import LogStore, read
 from aegis.localcluster.kubelet.network.directory import Objects, tables
@@ -28,12 +29,14 @@ from aegis.localcluster.kubelet.network.tables import Tables
 from aegis.localcluster.kubelet.node import LEASES, RENEW_SECONDS, NodeSpec, lease_object, node_object
 from aegis.localcluster.kubelet.pods.host import Host, Node
 from aegis.localcluster.kubelet.pods.mounting import named_objects
+from aegis.localcluster.kubelet.pods.running import Run
 from aegis.localcluster.kubelet.pods.state import Waiting
 from aegis.localcluster.kubelet.pods.volumes import TokenMaker
+from aegis.localcluster.kubelet.pods.watching import Watch
 from aegis.localcluster.kubelet.pods.worker import PodWorker
-from aegis.localcluster.kubelet.runtime import Capabilities, Runtime, start_runtime
-from aegis.localcluster.status import ApiError
+from aegis.localcluster.kubelet.runtime import Capabilities, Runtime, start_runtime, start_watch
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
+from aegis.localcluster.status import ApiError
 
 Mode = Literal["auto", "namespaces", "processes"]
 
@@ -42,8 +45,10 @@ _MANAGER = "kubelet"
 _PODS, _SLICES, _POLICIES = "pods", "endpointslices.discovery.k8s.io", "networkpolicies.networking.k8s.io"
 _NETWORK = (_PODS, "namespaces", "services", _SLICES, _POLICIES)
 _SHOWN = ("configmaps", "secrets")
+_HTTPS = 443
 _SETTLE_SECONDS = 0.01
 _RETRY_SECONDS = 5.0
+_UNABLE = "unable to start container process"
 
 
 class Kubelet:
@@ -65,8 +70,11 @@ class Kubelet:
         mode: Mode = "auto",
         api_server: tuple[str, int] | None = None,
         token: TokenMaker = lambda _pod, _audience, _seconds: None,
+        watch: bool = False,
     ) -> None:
         """`api_server` is the loopback address that `kubernetes.default` leads to; `token` makes pods' tokens.
+
+        `watch` is whether the runtime watch is wanted; the capabilities tell whether it came about.
 
         A node that the API has already keeps its address and its status; the others are registered by `run`.
         """
@@ -81,6 +89,8 @@ class Kubelet:
         self._events = Recorder(api)
         self._workers: dict[str, PodWorker] = {}
         self._runtime: Runtime | None = None
+        self._watch_wanted = watch
+        self._watch: Watch | None = None
         self._gateway: Gateway | None = None
         self._network_changed = asyncio.Event()
         self._tables: Tables | None = None
@@ -97,6 +107,8 @@ class Kubelet:
         base = self._state / "pods"
         base.mkdir(parents=True, exist_ok=True)
         self._runtime, self.capabilities = await start_runtime(base, self._mode, addresses)
+        if self._watch_wanted:
+            self.capabilities = self.capabilities.with_watch(await self._start_watch(self._runtime))
         plain = self.capabilities.mode == "processes"
         self._pools = {
             spec.name: AddressPool(pod_network(number, plain=plain)) for number, spec in enumerate(self._specs)
@@ -112,7 +124,20 @@ class Kubelet:
                     tasks.create_task(self._runtime.sandboxes.lost(), name="kubelet minds the zygote")
                     self.started.set()
         finally:
+            if self._watch is not None:
+                self._watch.close()
             await self._runtime.stop()
+
+    async def _start_watch(self, runtime: Runtime) -> str | None:
+        """Start the runtime watch; why there is none, if there is none."""
+        try:
+            self._watch = await start_watch(runtime)
+        except SandboxError as error:
+            _log.warning("pods are not watched: %s", error)
+            return str(error)
+        node = next(iter(self._nodes.values()))
+        await self._watch.around([(API_SERVER, _HTTPS), (node.address, API_PORT)])
+        return None
 
     # For the API server, port-forward, metrics.
 
@@ -130,12 +155,11 @@ class Kubelet:
         async for piece in read(log, request):
             yield piece
 
-    async def execute(self, pod_uid: str, container: str, argv: Sequence[str], seconds: float) -> tuple[int, str]:
-        """Run a program in a container: its exit code and the beginning of its output.
+    async def execute(self, pod: Object, container: str, argv: Sequence[str], *, stdin: bool, tty: bool) -> Session:
+        """Start a program in a container; see `PodStreams`.
 
         Raises:
-            LookupError: the container does not run.
-            TimeoutError: it took longer than so many wall-clock seconds, and was killed.
+            ApiError: the container does not run, or the program does not start.
         """
         try:
             return await self._run_of(pod, container).session(tuple(argv), stdin=stdin, tty=tty)
@@ -158,8 +182,8 @@ class Kubelet:
         worker = self._workers.get(pod["metadata"]["uid"])
         run = worker.run_of(container) if worker else None
         if run is None:
-            raise LookupError(f"container {container} is not running")
-        return await run.execute(tuple(argv), seconds)
+            raise ApiError(500, "InternalError", f'container not found ("{container}")')
+        return run
 
     async def dial(self, pod_uid: str, port: int) -> socket.socket:
         """A connection (a non-blocking socket) to a port inside a pod, as `kubectl port-forward` makes it.
@@ -309,6 +333,7 @@ class Kubelet:
             services=self._services,
             token=self._token,
             clock=time.time,
+            watch=self._watch,
         )
 
     def _services(self) -> list[Object]:

@@ -25,6 +25,7 @@ LINE_MAX = 16 * 1024
 _READ = 65_536
 _SEGMENTS = 2
 _FIRST_TURN = 256
+_TAP_PIECES = 256
 
 
 class LogFile:
@@ -41,6 +42,7 @@ class LogFile:
         self._size = 0
         self._out: IO[bytes] | None = None
         self._open_pipes = 0
+        self._taps: list[Tap] = []
         self.changed = asyncio.Event()
         self.written = asyncio.Event()
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,12 +50,28 @@ class LogFile:
 
     def capture(self, stream: str) -> int:
         """The write end of a pipe whose lines are kept under this stream's name; the caller's to close."""
-        read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(write_end, True)
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        self.record(read_end, stream)
+        return write_end
+
+    def record(self, fd: int, stream: str) -> None:
+        """Keep what comes from a descriptor, and close it at its end."""
+        os.set_blocking(fd, False)
         self._open_pipes += 1
         loop = asyncio.get_running_loop()
-        loop.add_reader(read_end, self._pump, _Pipe(fd=read_end, stream=stream.encode()), loop)
-        return write_end
+        loop.add_reader(fd, self._pump, _Pipe(fd=fd, stream=stream.encode()), loop)
+
+    def tap(self, stream: str) -> Tap:
+        """What comes on a stream from now on, as it comes; to be given back with `untap`."""
+        tap = Tap(stream.encode())
+        if self.complete:
+            tap.put(b"")
+        self._taps.append(tap)
+        return tap
+
+    def untap(self, tap: Tap) -> None:
+        """Nobody reads a tap any more."""
+        self._taps.remove(tap)
 
     @property
     def complete(self) -> bool:
@@ -79,6 +97,8 @@ class LogFile:
         if self._out is not None:
             self._out.close()
             self._out = None
+        for tap in self._taps:
+            tap.put(b"")
         self.written.set()
         self._tell()
 
@@ -90,6 +110,9 @@ class LogFile:
         except OSError:
             data = b""
         self._write(pipe.lines(data))
+        for tap in self._taps:
+            if tap.stream == pipe.stream:
+                tap.put(data)
         if not data:
             loop.remove_reader(pipe.fd)
             os.close(pipe.fd)
@@ -120,6 +143,26 @@ class LogFile:
     def _tell(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+class Tap:
+    """The raw bytes of a stream for one reader; who falls too far behind is cut off, since a container waits for none."""
+
+    def __init__(self, stream: bytes) -> None:
+        self.stream = stream
+        self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
+        self._over = False
+
+    def put(self, data: bytes) -> None:
+        """Add a piece; an empty one is the end."""
+        if not self._over:
+            self._over = not data or self._pieces.qsize() >= _TAP_PIECES
+            self._pieces.put_nowait(b"" if self._over else data)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """What comes, until the stream's end."""
+        while data := await self._pieces.get():
+            yield data
 
 
 @dataclass(slots=True, kw_only=True)

@@ -66,8 +66,11 @@ async def test_a_missing_program_and_exec(plain: Any) -> None:
     await plain.until(lambda: plain.container("odd").get("lastState"))
     assert "executable file not found in $PATH" in plain.container("odd")["lastState"]["terminated"]["message"]
     plain.create("up", containers=[{"name": "app", "image": "busybox:1.36", "command": ["sleep", "60"]}])
-    uid = (await plain.ready("up"))["metadata"]["uid"]
-    assert await plain.kubelet.execute(uid, "app", ["sh", "-c", "echo $HOSTNAME; exit 3"], 5) == (3, "up\n")
+    argv = ["sh", "-c", "echo $HOSTNAME; exit 3"]
+    session = await plain.kubelet.execute(await plain.ready("up"), "app", argv, stdin=False, tty=False)
+    assert b"".join([piece async for piece in session.outputs["stdout"]]) == b"up\n"
+    assert await session.ended() == 3
+    await session.close()
 
 
 async def test_a_service_is_reached_by_its_variables(plain: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, closing, suppress
+from dataclasses import replace
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from aegis.localcluster.apiserver.http.reviews import Asking, find_review, revie
 from aegis.localcluster.apiserver.http.routing import answer, decoded_body, to_call
 from aegis.localcluster.apiserver.http.watching import Watch
 from aegis.localcluster.apiserver.refusals import NoSuchPath
+from aegis.localcluster.apiserver.streaming.opening import STREAMING, open_stream
 from aegis.localcluster.status import ApiError
 
 _LOG = logging.getLogger(__name__)
@@ -90,6 +92,10 @@ class Listener:
             if call.verb != "get":
                 raise ApiError(405, "MethodNotAllowed", "logs can only be read")
             return await _stream_logs(request, pod_logs(self._core, call), follow=call.flag("follow"))
+        if call.subresource in STREAMING:
+            # A WebSocket opens with a GET: whoever may only read must not come in by it.
+            authorize(self._core, user, replace(_action(call), verb="create"))
+            return await open_stream(request, self._core, call)
         return _response(answer(self._core, call))
 
 

@@ -28,7 +28,7 @@ def pod_logs(core: Core, call: Call) -> AsyncIterator[bytes]:
     if pod is None:
         raise NotFound(call.resource, call.place.name)
     request = _request(call)
-    container = _container(pod, call.query.get("container", ""))
+    container = chosen_container(pod, call.query.get("container", ""))
     _check_has_output(pod, container, previous=request.previous)
     source = core.log_source()
     if source is None:
@@ -71,7 +71,12 @@ def _since(seconds: int | None, moment: str | None) -> float | None:
     return parsed.timestamp()
 
 
-def _container(pod: Mapping[str, Any], wanted: str) -> str:
+def chosen_container(pod: Mapping[str, Any], wanted: str) -> str:
+    """The container that a request means.
+
+    Raises:
+        BadRequest: there is none of this name, or one must be chosen.
+    """
     name = pod["metadata"]["name"]
     spec = pod.get("spec") or {}
     every = [c["name"] for group in _GROUPS for c in spec.get(group) or ()]

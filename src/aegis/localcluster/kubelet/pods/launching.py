@@ -62,6 +62,7 @@ def launch(pod: Object, container: Mapping[str, Any], image: Entry, run: int, *,
         ),
         memory_limit=int(parse_quantity(limit)) if limit else None,
         share_pids=bool(pod["spec"].get("shareProcessNamespace")),
+        tty=bool(container.get("tty")),
     )
 
 

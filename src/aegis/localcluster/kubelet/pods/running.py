@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import pty
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from aegis.localcluster.kubelet.logs import LogFile
 from aegis.localcluster.kubelet.pods.host import Host
 from aegis.localcluster.kubelet.pods.prober import ask
 from aegis.localcluster.kubelet.pods.probes import Action, Probe, Tally, Unsupported, action_of, probes_of
+from aegis.localcluster.kubelet.pods.sessions import Attached, Input, Started
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Exit, Sandbox
 from aegis.localcluster.kubelet.sandbox.launch import Launch
@@ -62,6 +64,7 @@ class Run:
         self.condemned: tuple[str, float | None] | None = None
         self.end: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.log: LogFile | None = None
+        self._input: int | None = None
 
     @property
     def startup_passed(self) -> bool:
@@ -78,18 +81,16 @@ class Run:
             SandboxError: it does not run; the message is a container runtime's.
         """
         self.log = log
-        stdin, held = self._stdin()
-        stdio = [stdin, log.capture("stdout"), log.capture("stderr")]
+        stdio = self._terminal(log) if self._launch.tty else self._pipes(log)
         try:
             self.end = await self._sandbox.start(self._launch, stdio)
         except SandboxError:
-            for fd in held:
-                os.close(fd)
+            self._let_go()
             raise
         finally:
-            for fd in stdio:
+            for fd in set(stdio):
                 os.close(fd)
-        self.end.add_done_callback(lambda _: self._ended(held))
+        self.end.add_done_callback(self._ended)
 
     async def post_start(self) -> str | None:
         """Run the hook; what went wrong, or None."""
@@ -135,8 +136,7 @@ class Run:
         Raises:
             TimeoutError: it took longer than so many wall-clock seconds, and was killed.
         """
-        key = f"{self._launch.key}.exec{next(_numbers)}"
-        joined = replace(self._launch, key=key, argv=argv, root=None, inside=self._launch.key, memory_limit=None)
+        joined = self._joining(argv)
         output = _Output()
         nothing, write_end = os.open(os.devnull, os.O_RDONLY), output.open()
         try:
@@ -152,23 +152,62 @@ class Run:
                 code = (await asyncio.shield(end)).code
                 await output.finished.wait()
         except TimeoutError:
-            await self._sandbox.signal(key, signal.SIGKILL)
+            await self._sandbox.signal(joined.key, signal.SIGKILL)
             raise
         finally:
             output.close()
         return code, output.text
 
-    def _ended(self, held: list[int]) -> None:
-        for fd in held:
-            os.close(fd)
+    async def session(self, argv: tuple[str, ...], *, stdin: bool, tty: bool) -> Started:
+        """Start a program in the container for somebody who is attached to it.
+
+        Raises:
+            SandboxError: it does not run; the message is a container runtime's.
+        """
+        env = {**self._launch.env, "TERM": "xterm"} if tty else self._launch.env
+        launch = replace(self._joining(argv), env=env, tty=tty)
+        return await Started.start(self._sandbox, launch, stdin=stdin)
+
+    async def attached(self, *, stdin: bool) -> Attached:
+        """Take hold of the container's own program.
+
+        Raises:
+            SandboxError: it was not started.
+        """
+        if self.log is None:
+            raise SandboxError("the container was not started")
+        into = os.dup(self._input) if stdin and self._input is not None else None
+        terminal = self._input if self._launch.tty else None
+        return Attached(self.log, await Input.of(into), terminal, self.end)
+
+    def _joining(self, argv: tuple[str, ...]) -> Launch:
+        key = f"{self._launch.key}.exec{next(_numbers)}"
+        inside = self._launch.key
+        return replace(self._launch, key=key, argv=argv, root=None, inside=inside, memory_limit=None, tty=False)
+
+    def _ended(self, _end: object) -> None:
+        self._let_go()
         self._changed()
 
-    def _stdin(self) -> tuple[int, list[int]]:
+    def _let_go(self) -> None:
+        if self._input is not None:
+            os.close(self._input)
+            self._input = None
+
+    def _pipes(self, log: LogFile) -> list[int]:
         """What the container reads: nothing, or (`stdin: true`) a pipe that stays open and silent while it runs."""
-        if not self._container.get("stdin"):
-            return os.open(os.devnull, os.O_RDONLY), []
-        read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        return read_end, [write_end]
+        if self._container.get("stdin"):
+            stdin, self._input = os.pipe2(os.O_CLOEXEC)
+        else:
+            stdin = os.open(os.devnull, os.O_RDONLY)
+        return [stdin, log.capture("stdout"), log.capture("stderr")]
+
+    def _terminal(self, log: LogFile) -> list[int]:
+        master, slave = pty.openpty()
+        if self._container.get("stdin"):
+            self._input = os.dup(master)
+        log.record(master, "stdout")
+        return [slave] * 3
 
     async def _ask_on(self, probe: Probe) -> None:
         pace = self._host.pace

@@ -95,6 +95,7 @@ class Launch:
         inside: the key of the container to join.
         memory_limit: bytes beyond which the container is killed.
         share_pids: whether it sees the other containers' processes.
+        tty: whether its standard input is the terminal that controls it.
     """
 
     key: str
@@ -106,6 +107,7 @@ class Launch:
     inside: str | None = None
     memory_limit: int | None = None
     share_pids: bool = False
+    tty: bool = False
 
     def to_message(self) -> dict[str, Any]:
         """A JSON-compatible form."""

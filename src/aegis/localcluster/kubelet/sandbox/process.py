@@ -6,9 +6,11 @@ The words of a failed start are those of runc and containerd, which people and r
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -65,7 +67,7 @@ def spawn_plain(launch: Launch, stdio: Sequence[int]) -> int:
     if pid == 0:
         try:
             linux.die_with_parent(signal.SIGKILL)
-            _take_stdio(stdio)
+            _take_stdio(stdio, tty=launch.tty)
             _execute(launch)
         except StartError as error:
             _report(write_end, _FAULT, str(error))
@@ -143,7 +145,7 @@ class _Spaces:
 
 
 def _become(launch: Launch, stdio: Sequence[int], spaces: _Spaces | None, *, map_users: bool) -> NoReturn:
-    _take_stdio(stdio)
+    _take_stdio(stdio, tty=launch.tty)
     Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_FIRST, encoding="utf-8")
     Path(launch.cwd).mkdir(parents=True, exist_ok=True)
     identity = launch.identity
@@ -157,10 +159,12 @@ def _become(launch: Launch, stdio: Sequence[int], spaces: _Spaces | None, *, map
     _execute(launch)
 
 
-def _take_stdio(stdio: Sequence[int]) -> None:
+def _take_stdio(stdio: Sequence[int], *, tty: bool) -> None:
     os.setsid()
     for number, fd in enumerate(stdio):
         os.dup2(fd, number)
+    if tty:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _execute(launch: Launch) -> NoReturn:
@@ -179,9 +183,9 @@ def _execute(launch: Launch) -> NoReturn:
 
 
 def _own_stdio(stdio: Sequence[int], identity: Identity) -> None:
-    # A program may open /dev/stdout again: the pipe then has to be its own user's.
+    # A program may open /dev/stdout again: the pipe, or the terminal, then has to be its own user's.
     for fd in stdio:
-        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        if stat.S_ISFIFO(os.fstat(fd).st_mode) or os.isatty(fd):
             try:
                 os.fchown(fd, identity.uid, identity.gid)
             except PermissionError:
