@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -16,7 +16,7 @@ from aegis.diagnosis.ties import WORKLOADS, build
 from aegis.diagnosis.workload import top_owner
 from aegis.model.diagnosis import Confidence, Diagnosis
 from aegis.model.evidence import Evidence
-from aegis.model.refs import ObjectRef
+from aegis.model.refs import Json, ObjectRef
 
 _ORDER = (Confidence.CONFIRMED, Confidence.LIKELY, Confidence.INCONCLUSIVE, Confidence.HEALTHY)
 
@@ -46,18 +46,35 @@ def diagnose(
     return _diagnosis(graph, target if target.api_version else node.ref, node, findings)
 
 
-def diagnose_all(evidence: Sequence[Evidence], *, now: datetime, time_scale: float = 1.0) -> tuple[Diagnosis, ...]:
-    """Every independent fault, the surest first: one diagnosis a root cause."""
+def diagnose_all(
+    evidence: Sequence[Evidence],
+    *,
+    now: datetime,
+    time_scale: float = 1.0,
+    only: Callable[[ObjectRef, Json], bool] | None = None,
+) -> tuple[Diagnosis, ...]:
+    """Every independent fault, the surest first: one diagnosis a root cause.
+
+    Args:
+        evidence: what was observed.
+        now: the time of the analysis (aware).
+        time_scale: of the cluster that was observed.
+        only: of which objects the faults are wanted, given each with its content; None: of all.
+    """
     graph = build(evidence)
     investigator = Investigator(graph, rules(), Clock(as_of=_as_of(graph, now), scale=time_scale))
     found: dict[object, Diagnosis] = {}
     for node in _units(graph):
+        if only is not None and not only(node.ref, node.obj):
+            continue
         for finding in investigator.explain(investigator.case(node)):
             diagnosis = report(graph, node.ref, finding)
             key = (finding.best.cause, key_of(finding.best.root)) if finding.best else finding.source.case.subject.key
             if key not in found or _is_at(diagnosis, finding):
                 found[key] = diagnosis
-    return tuple(sorted(found.values(), key=lambda d: (_ORDER.index(d.verdict), d.target)))
+    explained = {key_of(one.target) for one in found.values() if one.cause is not None}
+    told = [one for one in found.values() if one.cause is not None or key_of(one.target) not in explained]
+    return tuple(sorted(told, key=lambda d: (_ORDER.index(d.verdict), d.target)))
 
 
 def _is_at(diagnosis: Diagnosis, finding: Finding) -> bool:

@@ -15,6 +15,9 @@ from aegis.model.signature import container_statuses, is_ready
 _CLUSTER_HOST: Final = re.compile(r"\b[a-z0-9-]+\.([a-z0-9-]+)\.svc\b")
 _MOST_PODS: Final = {"unwell of the target": 6, "well of the target": 2, "other unwell": 8}
 _MOST_OWNERS: Final = 5
+_MOST_OF_ONE_OWNER: Final = 2
+_MOST_RUNS: Final = 100
+"""Where everything is looked at: so many reads of logs, however many pods there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +81,25 @@ def logs_worth_reading(objects: Sequence[Json], target: ObjectRef | None) -> tup
         if obj.get("kind") == "Pod" and not _mapping(obj.get("metadata")).get("deletionTimestamp")
     ]
     pods.sort(key=lambda pod: (-_restarts(pod), str(pod["metadata"].get("name"))))
+    if target is None:
+        return tuple(choice for pod in _of_each_owner(pods) for choice in _runs(pod))[:_MOST_RUNS]
     owned = _owned_by(objects, target)
     groups = {
         "unwell of the target": [pod for pod in pods if is_unwell(pod) and owned(pod)],
-        "well of the target": [pod for pod in pods if not is_unwell(pod) and owned(pod) and target is not None],
+        "well of the target": [pod for pod in pods if not is_unwell(pod) and owned(pod)],
         "other unwell": [pod for pod in pods if is_unwell(pod) and not owned(pod)],
     }
     chosen = [pod for name, group in groups.items() for pod in group[: _MOST_PODS[name]]]
     return tuple(choice for pod in chosen for choice in _runs(pod))
+
+
+def _of_each_owner(pods: Sequence[Json]) -> list[Json]:
+    """Unwell pods, the first of every owner before the second of any: ten of one Deployment tell what one of them tells."""
+    turns: dict[tuple[str, object], list[Json]] = {}
+    for pod in filter(is_unwell, pods):
+        owner = next(_owners(pod), ("Pod", pod["metadata"].get("name")))
+        turns.setdefault((str(pod["metadata"].get("namespace")), owner), []).append(pod)
+    return [found[turn] for turn in range(_MOST_OF_ONE_OWNER) for found in turns.values() if turn < len(found)]
 
 
 def _runs(pod: Json) -> Iterator[LogChoice]:
@@ -104,15 +118,13 @@ def _runs(pod: Json) -> Iterator[LogChoice]:
             )
 
 
-def _owned_by(objects: Sequence[Json], target: ObjectRef | None) -> Callable[[Json], bool]:
-    """Whether a pod belongs to the target: is it, is owned by it, is selected by it; any pod where there is no target."""
+def _owned_by(objects: Sequence[Json], target: ObjectRef) -> Callable[[Json], bool]:
+    """Whether a pod belongs to the target: is it, is owned by it, is selected by it."""
     owners = {_key(obj): [(kind, name) for kind, name in _owners(obj)] for obj in objects}
-    service = next((o for o in objects if o.get("kind") == "Service" and target and _key(o)[2] == target.name), None)
+    service = next((o for o in objects if o.get("kind") == "Service" and _key(o)[2] == target.name), None)
     selector = equality_selector(_mapping(_mapping((service or {}).get("spec")).get("selector")))
 
     def belongs(pod: Json) -> bool:
-        if target is None:
-            return True
         if target.kind == "Service":
             return selector.matches(_mapping(_mapping(pod.get("metadata")).get("labels")))
         keys = [_key(pod)]
