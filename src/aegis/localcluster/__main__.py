@@ -104,6 +104,7 @@ def _parsed() -> tuple[ClusterOptions, int | None, int | None]:
     parser.add_argument("--images", type=Path, action="append", default=[], help="a folder with more images")
     parser.add_argument("--port", type=int, default=0, help="the API server's port; 0 takes a free one")
     parser.add_argument("--isolation", choices=["namespaces", "processes"])
+    parser.add_argument("--falco", action="store_true", help="watch what pods do, in the logs of falco pods")
     parser.add_argument("--owner-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--report-fd", type=int, help=argparse.SUPPRESS)
     found = vars(parser.parse_args())

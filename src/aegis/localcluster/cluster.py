@@ -28,6 +28,7 @@ from aegis.localcluster.apiserver.server import ApiServer
 from aegis.localcluster.controllers.manager import Facts, run_controllers
 from aegis.localcluster.controllers.ownservice import Door
 from aegis.localcluster.describing import describe
+from aegis.localcluster.falco import deploy_falco
 from aegis.localcluster.kubelet.addresses import node_address
 from aegis.localcluster.kubelet.gateway import API_PORT
 from aegis.localcluster.kubelet.images.reference import InvalidReferenceError
@@ -112,6 +113,8 @@ class LocalCluster:
         write_kubeconfig(self.kubeconfig, kubeconfig(url, authority, self._server.admin_certificate()))
         self.info = self._described(url, capabilities)
         describe(self.api, self.info)
+        if capabilities.watched:
+            deploy_falco(self.api)
 
     async def _listen(self) -> str:
         try:
@@ -135,6 +138,7 @@ class LocalCluster:
             mode=self.options.isolation or "auto",
             api_server=("127.0.0.1", urlsplit(url).port or 0),
             token=self._server.pod_token,
+            watch=self.options.falco,
         )
         self._server.log_source = self._server.pod_streams = kubelet
         self._meter.source = kubelet

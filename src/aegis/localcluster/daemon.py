@@ -178,6 +178,8 @@ def _arguments(options: ClusterOptions) -> list[str]:
         arguments += ["--images", str(images.absolute())]
     if options.isolation is not None:
         arguments += ["--isolation", options.isolation]
+    if options.falco:
+        arguments.append("--falco")
     return arguments
 
 

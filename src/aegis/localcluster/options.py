@@ -27,6 +27,7 @@ class ClusterOptions:
         images: folders with further images of the local registry.
         port: the API server's port on 127.0.0.1; 0 takes a free one.
         isolation: how pods are kept apart; None takes the strongest that this machine allows.
+        falco: whether pods are watched at run time, and a `falco` DaemonSet writes what they do into its logs.
     """
 
     state: Path
@@ -38,6 +39,7 @@ class ClusterOptions:
     images: tuple[Path, ...] = ()
     port: int = 0
     isolation: Isolation | None = None
+    falco: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= 50:  # noqa: PLR2004 - more rows than anyone reads, and no more capacity

@@ -90,7 +90,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._runtime: Runtime | None = None
         self._watch_wanted = watch
-        self._watch: Watch | None = None
+        self._sentry: Watch | None = None
         self._gateway: Gateway | None = None
         self._network_changed = asyncio.Event()
         self._tables: Tables | None = None
@@ -124,19 +124,19 @@ class Kubelet:
                     tasks.create_task(self._runtime.sandboxes.lost(), name="kubelet minds the zygote")
                     self.started.set()
         finally:
-            if self._watch is not None:
-                self._watch.close()
+            if self._sentry is not None:
+                self._sentry.close()
             await self._runtime.stop()
 
     async def _start_watch(self, runtime: Runtime) -> str | None:
         """Start the runtime watch; why there is none, if there is none."""
         try:
-            self._watch = await start_watch(runtime)
+            self._sentry = await start_watch(runtime)
         except SandboxError as error:
             _log.warning("pods are not watched: %s", error)
             return str(error)
         node = next(iter(self._nodes.values()))
-        await self._watch.around([(API_SERVER, _HTTPS), (node.address, API_PORT)])
+        await self._sentry.around([(API_SERVER, _HTTPS), (node.address, API_PORT)])
         return None
 
     # For the API server, port-forward, metrics.
@@ -333,7 +333,7 @@ class Kubelet:
             services=self._services,
             token=self._token,
             clock=time.time,
-            watch=self._watch,
+            watch=self._sentry,
         )
 
     def _services(self) -> list[Object]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from aegis.localcluster.kubelet.images.registry import interpreter_prefix
+from aegis.localcluster.kubelet.pods.watching import ContainerWatch, Watch
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Sandbox, Zygote
 from aegis.localcluster.kubelet.sandbox.launch import Launch, Root
+from aegis.localcluster.kubelet.watch.events import Subject
 
 _log = logging.getLogger(__name__)
 
@@ -44,10 +46,18 @@ class Capabilities:
     Attributes:
         mode: how pods are kept apart.
         not_enforced: what a real node would enforce and this one does not, in words for a person.
+        watched: whether the runtime watch sees what pods do.
     """
 
     mode: Literal["namespaces", "processes"]
     not_enforced: tuple[str, ...]
+    watched: bool = False
+
+    def with_watch(self, refusal: str | None) -> Capabilities:
+        """With the runtime watch, or with the words for why there is none."""
+        if refusal is None:
+            return replace(self, watched=True)
+        return replace(self, not_enforced=(*self.not_enforced, f"runtime watch: there are no falco pods: {refusal}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +114,23 @@ async def _namespaces(base: Path, addresses: Sequence[str]) -> Runtime:
     return Runtime(sandboxes=zygote, node=node)
 
 
-async def _try_out(node: Sandbox) -> None:
+async def start_watch(runtime: Runtime) -> Watch:
+    """Start the runtime watch, and try it out.
+
+    Raises:
+        SandboxError: this machine refuses it, or pods are plain processes; the message says which.
+    """
+    if runtime.sandboxes.plain:
+        raise SandboxError("plain processes are not watched")
+    watch = Watch()
+    watch.joined(await runtime.sandboxes.watch(watch.note))
+    nobody = Subject(node="", namespace="", pod="", container="", container_id="", repository="", tag="")
+    runtime.node.oversee("watched", ContainerWatch(watch, nobody, sensor=False))
+    await _try_out(runtime.node, "watched")
+    return watch
+
+
+async def _try_out(node: Sandbox, key: str = "trial") -> None:
     """Run a program with a root of its own: overlays, /proc and devices may be refused where namespaces are not.
 
     Raises:
@@ -113,7 +139,7 @@ async def _try_out(node: Sandbox) -> None:
     root = Root(prefix=interpreter_prefix())
     nothing = os.open(os.devnull, os.O_RDWR)
     try:
-        asked = Launch(key="trial", argv=("/bin/true",), env={}, root=root)
+        asked = Launch(key=key, argv=("/bin/true",), env={}, root=root)
         ended = await (await node.start(asked, [nothing] * 3))
     finally:
         os.close(nothing)

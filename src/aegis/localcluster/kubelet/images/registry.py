@@ -42,6 +42,7 @@ class Entry:
         user: numeric `uid` or `uid:gid`, or a name; empty is root.
         files: what it adds to the machine's programs, by absolute path.
         size: bytes that it says it has.
+        sensor: whether its program reads the runtime watch's alerts of its node on its standard input.
     """
 
     entrypoint: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Entry:
     user: str = ""
     files: Mapping[str, RootFile] = field(default_factory=dict)
     size: int = 4 * _MEBIBYTE
+    sensor: bool = False
 
     @property
     def digest(self) -> str:
@@ -145,6 +147,13 @@ def _standard() -> dict[str, Entry]:
             env={"PATH": _PATH, "LANG": "C.UTF-8", "PYTHON_VERSION": version},
             files=python,
             size=45 * _MEBIBYTE,
+        ),
+        "falcosecurity/falco:0.44.1": Entry(
+            cmd=("/usr/bin/falco",),
+            env={"PATH": _PATH},
+            files={**python, "/usr/bin/falco": _program("falco")},
+            size=90 * _MEBIBYTE,
+            sensor=True,
         ),
         "busybox:1.36": Entry(cmd=("sh",), env={"PATH": _PATH}, files={**python, **tools}, size=2 * _MEBIBYTE),
         "nginx:1.27": Entry(

@@ -12,6 +12,7 @@ from aegis.localcluster.kubelet.events import Recorder
 from aegis.localcluster.kubelet.images.registry import Registry
 from aegis.localcluster.kubelet.logs import LogStore
 from aegis.localcluster.kubelet.pods.volumes import TokenMaker
+from aegis.localcluster.kubelet.pods.watching import Watch
 from aegis.localcluster.kubelet.sandbox.client import Sandbox
 
 
@@ -67,6 +68,7 @@ class Host:
         services: every Service there is now.
         token: makes service account tokens.
         clock: seconds since the epoch.
+        watch: the runtime watch; None where pods are not watched.
     """
 
     api: ClusterApi
@@ -84,3 +86,4 @@ class Host:
     services: Callable[[], Iterable[Object]]
     token: TokenMaker
     clock: Callable[[], float]
+    watch: Watch | None = None

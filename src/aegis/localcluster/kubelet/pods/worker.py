@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from aegis.localcluster.api import Object
+from aegis.localcluster.kubelet.images.registry import Entry
 from aegis.localcluster.kubelet.pods.backoff import Backoff
 from aegis.localcluster.kubelet.pods.environment import ConfigError, service_environment
 from aegis.localcluster.kubelet.pods.host import Host
@@ -23,8 +24,10 @@ from aegis.localcluster.kubelet.pods.running import Run
 from aegis.localcluster.kubelet.pods.security import pod_label
 from aegis.localcluster.kubelet.pods.state import CREATING, INITIALIZING, Container, State, Waiting
 from aegis.localcluster.kubelet.pods.status import OWN_CONDITIONS, PodFacts
+from aegis.localcluster.kubelet.pods.watching import ContainerWatch, subject
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Exit, Sandbox
+from aegis.localcluster.kubelet.sandbox.launch import Launch
 from aegis.localcluster.kubelet.times import timestamp
 
 _CONFIG_RETRY_SECONDS = 10.0
@@ -206,15 +209,24 @@ class PodWorker:
             image_id=f"{spec['image']}@{image.digest}",
         )
         self._event("Normal", "Created", f"Created container: {name}", name)
+        sandbox = self._present_sandbox()
+        self._have_watched(sandbox, asked, spec, image)
         run = Run(
             host=self._host,
-            sandbox=self._present_sandbox(),
+            sandbox=sandbox,
             pod=self._with_address(),
             container=spec,
             launch=asked,
             changed=self._wake.set,
         )
         return await self._begin(name, run, number, tasks)
+
+    def _have_watched(self, sandbox: Sandbox, asked: Launch, spec: Mapping[str, Any], image: Entry) -> None:
+        if self._host.watch is not None:
+            container_id = self.known[spec["name"]].container_id
+            single = not self._host.sandboxes.map_users
+            about = subject(self.pod, spec, container_id, asked, single_user=single)
+            sandbox.oversee(asked.key, ContainerWatch(self._host.watch, about, sensor=image.sensor))
 
     async def _begin(self, name: str, run: Run, number: int, tasks: asyncio.TaskGroup) -> list[float]:
         log = self._host.logs.open(self.pod["metadata"]["uid"], name, number)

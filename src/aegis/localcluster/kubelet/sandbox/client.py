@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aegis
 from aegis.localcluster.kubelet import wire
@@ -47,10 +47,11 @@ class Zygote:
             base: an existing folder; with namespaces nothing is ever written to it outside the sandboxes' own view.
             plain: whether to do without namespaces.
         """
-        self._base, self._plain = base, plain
+        self._base, self.plain = base, plain
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
         self._fabric: Fabric = Loopback() if plain else Switched()
+        self._sentry: Channel | None = None
         self.map_users = os.geteuid() == 0 and not plain
 
     async def start(self) -> None:
@@ -70,6 +71,18 @@ class Zygote:
         self._channel = Channel(here, _ignore)
         await self._fabric.start(self._channel)
 
+    async def watch(self, on_event: Callable[[wire.Message, list[int]], None]) -> Channel:
+        """Start the sentry, which watches what programs do; `on_event` is told what it says.
+
+        Raises:
+            SandboxError: the zygote cannot fork.
+        """
+        mine, theirs = wire.pair()
+        with theirs:
+            await self._started.request({"op": "sentry"}, [theirs.fileno()])
+        self._sentry = Channel(mine, on_event)
+        return self._sentry
+
     async def sandbox(self, hostname: str, addresses: Sequence[str]) -> Sandbox:
         """Make a sandbox and connect it to the switch.
 
@@ -80,7 +93,7 @@ class Zygote:
             hostname=hostname,
             addresses=tuple(addresses),
             base=str(self._base),
-            plain=self._plain,
+            plain=self.plain,
             map_users=self.map_users,
         )
         mine, theirs = wire.pair()
@@ -104,8 +117,10 @@ class Zygote:
         await self._fabric.apply(tables)
 
     async def stop(self) -> None:
-        """End the zygote, the switch and every sandbox."""
+        """End the zygote, the switch, the sentry and every sandbox."""
         self._fabric.close()
+        if self._sentry is not None:
+            self._sentry.close()
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:
@@ -120,12 +135,27 @@ class Zygote:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_ends(self._started.closed.wait(), "the process that holds all pods has ended"))
             tasks.create_task(_ends(self._fabric.lost(), "the process that joins all pods has ended"))
+            if self._sentry is not None:
+                # Nobody answers the calls that pods wait for: they could not go on.
+                tasks.create_task(_ends(self._sentry.closed.wait(), "the process that watches all pods has ended"))
 
     @property
     def _started(self) -> Channel:
         if self._channel is None:
             raise SandboxError("the zygote was not started")
         return self._channel
+
+
+class Overseer(Protocol):
+    """Who has a container's programs watched."""
+
+    async def descriptors(self, stdio: Sequence[int], *, joined: bool) -> list[int]:
+        """What a program is given in the place of its standard streams; what is new there is the caller's to close.
+
+        Raises:
+            SandboxError: nobody is there to watch.
+        """
+        ...
 
 
 class Sandbox:
@@ -136,12 +166,17 @@ class Sandbox:
         self.on_close: Callable[[], None] = lambda: None
         self._exits: dict[str, asyncio.Future[Exit]] = {}
         self._closed = False
+        self._overseers: dict[str, Overseer] = {}
         self._channel = Channel(sock, self._event)
 
     @property
     def closed(self) -> bool:
         """Whether it is gone."""
         return self._closed
+
+    def oversee(self, key: str, overseer: Overseer) -> None:
+        """Have the container of this key watched, from its start on, and what joins it."""
+        self._overseers[key] = overseer
 
     async def start(self, launch: Launch, stdio: Sequence[int]) -> asyncio.Future[Exit]:
         """Start a program with these three descriptors; the future tells how it ends.
@@ -151,11 +186,18 @@ class Sandbox:
         """
         end: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._exits[launch.key] = end
+        given = [*stdio]
         try:
-            await self._channel.request({"op": "start", "launch": launch.to_message()}, stdio)
+            overseer = self._overseers.get(launch.inside or launch.key)
+            if overseer is not None:
+                given = await overseer.descriptors(stdio, joined=launch.inside is not None)
+            await self._channel.request({"op": "start", "launch": launch.to_message()}, given)
         except BaseException:
             self._exits.pop(launch.key, None)
             raise
+        finally:
+            for fd in {*given} - {*stdio}:
+                os.close(fd)
         return end
 
     async def signal(self, key: str, number: int) -> None:
@@ -219,6 +261,7 @@ class Sandbox:
                 self.ready.set_result(fds.pop() if fds else None)
             case "exit":
                 end = self._exits.pop(message["key"], None)
+                self._overseers.pop(message["key"], None)
                 if end is not None and not end.done():
                     end.set_result(
                         Exit(

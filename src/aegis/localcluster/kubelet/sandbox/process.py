@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import signal
+import socket
 import stat
 import termios
 from collections.abc import Sequence
@@ -17,22 +18,24 @@ from typing import NoReturn
 
 from aegis.localcluster.kubelet.sandbox import linux, rootfs
 from aegis.localcluster.kubelet.sandbox.launch import Identity, Launch
+from aegis.localcluster.kubelet.watch import seccomp
 
 SETUP_SECONDS = 20
 _OUT_OF_MEMORY_FIRST = "500"
 _PID, _FAULT = "p", "f"
+_STDIO = 3
 
 
 class StartError(Exception):
     """A program that could not be started; the message says why, as a container runtime words it."""
 
 
-def spawn(launch: Launch, stdio: Sequence[int], base: Path, joined: int | None, *, map_users: bool) -> int:
+def spawn(launch: Launch, given: Sequence[int], base: Path, joined: int | None, *, map_users: bool) -> int:
     """Start a program and wait until it runs; its process id as this process sees it.
 
     Args:
         launch: what to start.
-        stdio: descriptors of standard input, output and error.
+        given: descriptors of standard input, output and error, and of the sentry's door if it is to be watched.
         base: the sandbox's private folder.
         joined: the process whose namespaces it enters, for a launch without a root of its own.
         map_users: whether several users exist in the sandbox.
@@ -44,7 +47,7 @@ def spawn(launch: Launch, stdio: Sequence[int], base: Path, joined: int | None, 
     middle = os.fork()
     if middle == 0:
         os.close(read_end)
-        _child(launch, stdio, base, joined, report=write_end, map_users=map_users)
+        _child(launch, given, base, joined, report=write_end, map_users=map_users)
     os.close(write_end)
     with os.fdopen(read_end, encoding="utf-8", errors="replace") as report:
         said = {line[:1]: line[1:] for line in report.read().split("\0")}
@@ -85,7 +88,7 @@ def spawn_plain(launch: Launch, stdio: Sequence[int]) -> int:
 
 
 def _child(
-    launch: Launch, stdio: Sequence[int], base: Path, joined: int | None, *, report: int, map_users: bool
+    launch: Launch, given: Sequence[int], base: Path, joined: int | None, *, report: int, map_users: bool
 ) -> NoReturn:
     """The process between: it enters or leaves the pid namespace, which only takes effect for its own child."""
     try:
@@ -106,7 +109,7 @@ def _child(
             spaces.enter_files()
         elif launch.root is not None:
             rootfs.enter(launch.root, base, base / "termination" / launch.key)
-        _become(launch, stdio, spaces, map_users=map_users)
+        _become(launch, given, spaces, map_users=map_users)
     except StartError as error:
         _report(report, _FAULT, str(error))
     except BaseException as error:  # noqa: BLE001 - the outermost door of a forked process: it must not return
@@ -144,7 +147,8 @@ class _Spaces:
         return True
 
 
-def _become(launch: Launch, stdio: Sequence[int], spaces: _Spaces | None, *, map_users: bool) -> NoReturn:
+def _become(launch: Launch, given: Sequence[int], spaces: _Spaces | None, *, map_users: bool) -> NoReturn:
+    stdio, doors = given[:_STDIO], given[_STDIO:]
     _take_stdio(stdio, tty=launch.tty)
     Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_FIRST, encoding="utf-8")
     Path(launch.cwd).mkdir(parents=True, exist_ok=True)
@@ -152,11 +156,21 @@ def _become(launch: Launch, stdio: Sequence[int], spaces: _Spaces | None, *, map
     if map_users:
         _own_stdio(stdio, identity)
     linux.bound_capabilities(frozenset(identity.capabilities))
+    for door in doors:
+        _be_watched(door)
     if spaces is None or not spaces.enter_users():
         _take_identity(identity, map_users=map_users)
     if identity.no_new_privileges:
         linux.forbid_new_privileges()
     _execute(launch)
+
+
+def _be_watched(door: int) -> None:
+    """Put this process under the sentry's eyes, while it still may: its own user may lack the right."""
+    listener = seccomp.install()
+    with socket.socket(fileno=door) as sentry:
+        socket.send_fds(sentry, [b"\0"], [listener])
+    os.close(listener)
 
 
 def _take_stdio(stdio: Sequence[int], *, tty: bool) -> None:

@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +25,7 @@ from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.network import switchboard
 from aegis.localcluster.kubelet.sandbox import agent, linux
 from aegis.localcluster.kubelet.sandbox.launch import SandboxPlan
+from aegis.localcluster.kubelet.watch import sentry
 
 _NAMESPACES = (
     linux.CLONE_NEWUSER
@@ -62,7 +64,8 @@ def _answer(control: socket.socket, message: wire.Message, fds: list[int]) -> No
         if message["op"] == "sandbox":
             _fork_sandbox(SandboxPlan(**message["plan"]), socket.socket(fileno=fds.pop()))
         else:
-            _fork_switch(socket.socket(fileno=fds.pop()))
+            run = switchboard.run if message["op"] == "switch" else sentry.run
+            _fork_service(socket.socket(fileno=fds.pop()), run)
     except OSError as error:
         reply["error"] = str(error)
     for fd in fds:
@@ -76,12 +79,13 @@ def _reap() -> None:
             pass
 
 
-def _fork_switch(control: socket.socket) -> None:
+def _fork_service(control: socket.socket, run: Callable[[socket.socket], NoReturn]) -> None:
+    """Fork what serves all sandboxes: the switch, or the sentry."""
     pid = os.fork()
     if pid == 0:
         own = _fresh(control)
         linux.die_with_parent(signal.SIGKILL)
-        switchboard.run(own)
+        run(own)
     control.close()
 
 

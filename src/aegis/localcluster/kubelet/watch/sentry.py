@@ -1,0 +1,371 @@
+"""The process that looks at every watched call of all pods, and tells the kubelet which of them break a rule.
+
+It has a process of its own, as the switch has, so that no pod waits for a busy API server. It answers each call at
+once; what can only be known afterwards (that a program was executed, that a connection was made) is looked at again a
+little later. Messages on the control socket: `watch` comes, with the socket by which a container will hand over its
+listener; `alert` goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from aegis.localcluster.kubelet import wire
+from aegis.localcluster.kubelet.watch import seccomp, tracee
+from aegis.localcluster.kubelet.watch.alerts import alert
+from aegis.localcluster.kubelet.watch.events import Ancestor, Connected, Event, Executed, Opened, Process, Subject
+from aegis.localcluster.kubelet.watch.rules import Surroundings, broken, notable, sensitive
+from aegis.localcluster.kubelet.watch.seccomp import Notice
+
+_LOOK_AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.005, 2.0
+_PENDING_MAX = 512
+_AT_FDCWD = 0xFFFFFF9C
+_ADDRESS_MAX, _INET_SIZE, _INET6_SIZE = 28, 8, 24
+_TCP_CLOSED, _TCP_INFO_SIZE = 7, 8
+_NAME_MAX = 15
+# What may name a sensitive file: everything else that begins with a slash is let go at once.
+_SUSPICIOUS = re.compile(rb"^(?!/)|shadow|sudoers|pam\.|pwquality|\.\.")
+_MEMORY_FILE, _DELETED = "/memfd:", " (deleted)"
+
+
+def run(control: socket.socket) -> NoReturn:
+    """Watch until the control socket closes."""
+    try:
+        Sentry(control).serve()
+    finally:
+        os._exit(0)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watched:
+    """One container's programs, or one that joined them.
+
+    Attributes:
+        subject: whose they are.
+        listener: the descriptor of their filter; -1 until it is handed over.
+        started_at: of the container, nanoseconds since the epoch.
+    """
+
+    subject: Subject
+    listener: int = -1
+    started_at: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Executing:
+    """A call that will replace a process's program, if it succeeds."""
+
+    watched: _Watched
+    call: str
+    at: int
+    until: float
+    image: tuple[str, ...]
+    above: tuple[Ancestor, ...]
+    foreseen: tuple[Process, os.stat_result] | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Connecting:
+    watched: _Watched
+    event: Connected
+    process: Process
+    socket: socket.socket = field(repr=False)
+
+
+class Sentry:
+    """The listeners of all pods."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        os.set_blocking(control.fileno(), False)
+        self._calls = seccomp.Calls(os.uname().machine)
+        self._outside = tracee.status(os.getpid()).filters
+        self._around = Surroundings()
+        self._poll = select.epoll()
+        self._poll.register(control, select.EPOLLIN)
+        self._doors: dict[int, tuple[socket.socket, Subject]] = {}
+        self._watched: dict[int, _Watched] = {}
+        self._started: dict[str, int] = {}
+        self._executing: dict[int, _Executing] = {}
+        self._connecting: list[_Connecting] = []
+        self._look_at = 0.0
+        self._lost = 0
+
+    def serve(self) -> None:
+        """Return when the control socket closes."""
+        while True:
+            waiting = bool(self._executing or self._connecting)
+            ready = self._poll.poll(_LOOK_AGAIN_SECONDS if waiting else None)
+            if any(fd == self._control.fileno() for fd, _ in ready) and not self._obey():
+                return
+            for fd, what in ready:
+                if fd in self._watched:
+                    self._look(self._watched[fd], what)
+                elif fd in self._doors:
+                    self._let_in(fd)
+            now = time.monotonic()
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_AGAIN_SECONDS
+                self._look_again(now)
+
+    # Whom to watch.
+
+    def _obey(self) -> bool:
+        received = wire.receive(self._control)
+        if received is None:
+            return False
+        message, fds = received
+        match message["op"]:
+            case "watch":
+                door = socket.socket(fileno=fds.pop())
+                self._doors[door.fileno()] = (door, Subject.from_message(message["subject"]))
+                self._poll.register(door, select.EPOLLIN)
+            case "around":
+                servers = frozenset((host, port) for host, port in message["api_servers"])
+                self._around = Surroundings(api_servers=servers)
+            case _:
+                pass
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def _let_in(self, fd: int) -> None:
+        door, subject = self._doors.pop(fd)
+        self._poll.unregister(fd)
+        with door, contextlib.suppress(OSError):
+            data, fds, *_ = socket.recv_fds(door, 1, 1)
+            if data and fds:
+                self._begin(fds[0], subject)
+
+    def _begin(self, listener: int, subject: Subject) -> None:
+        now = time.time_ns()
+        if not subject.joined:
+            self._started[subject.container_id] = now
+        seccomp.prepare(listener)
+        started = self._started.get(subject.container_id, now)
+        self._watched[listener] = _Watched(subject=subject, listener=listener, started_at=started)
+        self._poll.register(listener, select.EPOLLIN)
+
+    def _end(self, watched: _Watched) -> None:
+        del self._watched[watched.listener]
+        self._poll.unregister(watched.listener)
+        os.close(watched.listener)
+        if not watched.subject.joined:
+            self._started.pop(watched.subject.container_id, None)
+
+    # What they do.
+
+    def _look(self, watched: _Watched, what: int) -> None:
+        if not what & select.EPOLLIN:
+            self._end(watched)
+            return
+        try:
+            notice = self._calls.receive(watched.listener)
+        except OSError:
+            self._end(watched)
+            return
+        if notice is None:
+            return
+        try:
+            self._consider(watched, notice)
+        except (tracee.GoneError, struct.error):
+            pass  # it has died, or gave an address that holds nothing: the kernel will tell it so
+        except Exception:  # noqa: BLE001 - the outermost door of one call: an odd one must not stop every pod
+            self._lost += 1
+        finally:
+            seccomp.go_on(watched.listener, notice)
+
+    def _consider(self, watched: _Watched, notice: Notice) -> None:
+        # What replaced a program calls from its first thread, whose number is the process's.
+        if notice.thread in self._executing:
+            self._note_executed(notice.thread, self._executing.pop(notice.thread))
+        match notice.call:
+            case "open" | "openat" | "openat2":
+                self._opens(watched, notice)
+            case "execve" | "execveat":
+                self._executes(watched, notice)
+            case "connect":
+                number, address, size = notice.arguments[:3]
+                self._connects(watched, notice, number, (address, size))
+            case "socketcall":
+                number, address, size = struct.unpack("=3I", tracee.read_memory(notice.thread, notice.arguments[1], 12))
+                self._connects(watched, notice, number, (address, size))
+
+    def _opens(self, watched: _Watched, notice: Notice) -> None:
+        folder, address = (_AT_FDCWD, notice.arguments[0]) if notice.call == "open" else notice.arguments[:2]
+        raw = tracee.read_text(notice.thread, address)
+        if not _SUSPICIOUS.search(raw):
+            return
+        given = os.fsdecode(raw)
+        path = tracee.absolute(notice.thread, folder, given)
+        event = Opened(call=notice.call, at=time.time_ns(), path=path, raw=given)
+        if not sensitive(path):
+            return
+        known = tracee.status(notice.thread)
+        if not tracee.may(known, tracee.regular_file(notice.thread, path), tracee.READ):
+            return
+        above = tracee.ancestors(known.parent, self._outside)
+        process = tracee.describe(known, watched.subject, above, self._outside)
+        if seccomp.still_waits(watched.listener, notice):
+            self._tell(watched, event, process)
+
+    def _executes(self, watched: _Watched, notice: Notice) -> None:
+        if len(self._executing) >= _PENDING_MAX:
+            self._lost += 1
+            return
+        at, known = time.time_ns(), tracee.status(notice.thread)
+        above = tracee.ancestors(known.parent, self._outside)
+        pending = _Executing(
+            watched=watched,
+            call=notice.call,
+            at=at,
+            until=time.monotonic() + _GIVE_UP_SECONDS,
+            image=tracee.image(known.pid),
+            above=above,
+            foreseen=self._foreseen(watched, notice, known, above),
+        )
+        if seccomp.still_waits(watched.listener, notice):
+            self._executing[known.pid] = pending
+
+    def _foreseen(
+        self, watched: _Watched, notice: Notice, known: tracee.Status, above: tuple[Ancestor, ...]
+    ) -> tuple[Process, os.stat_result] | None:
+        """What the process will be if the call succeeds: all that is ever known of one that ends at once."""
+        in_folder = notice.call == "execveat"
+        folder, *rest = notice.arguments if in_folder else (_AT_FDCWD, *notice.arguments)
+        given = os.fsdecode(tracee.read_text(notice.thread, rest[0]))
+        try:
+            path = tracee.absolute(notice.thread, folder, given)
+            file = tracee.regular_file(notice.thread, path)
+        except tracee.GoneError:
+            return None  # it will fail, or runs what no path leads to
+        if not tracee.may(known, file, tracee.EXECUTE):
+            return None
+        before = tracee.describe(known, watched.subject, above, self._outside)
+        words = tracee.read_arguments(notice.thread, rest[1], notice.pointer)
+        name = given.rpartition("/")[2][:_NAME_MAX]
+        return replace(before, name=name, arguments=words, exepath=path), file
+
+    def _note_executed(self, pid: int, pending: _Executing) -> None:
+        """Tell of a program that was executed; nothing if the call failed.
+
+        Raises:
+            GoneError: the process has ended while it was looked at.
+        """
+        if tracee.image(pid) == pending.image:
+            return
+        known = tracee.status(pid)
+        process = tracee.describe(known, pending.watched.subject, pending.above, self._outside)
+        self._judge_program(pending, known, process, tracee.executed_file(pid))
+
+    def _judge_program(
+        self, pending: _Executing, known: tracee.Status | None, process: Process, file: os.stat_result
+    ) -> None:
+        watched = pending.watched
+        in_memory = process.exepath.startswith(_MEMORY_FILE)
+        given = any(process.exepath.startswith(f"{folder}/") for folder in watched.subject.shown)
+        event = Executed(
+            call=pending.call,
+            at=pending.at,
+            dropped=file.st_ctime_ns > watched.started_at and not given and not in_memory,
+            in_memory=in_memory,
+            writable=known is not None and tracee.may(known, file, tracee.WRITE),
+            changed_at=file.st_ctime_ns,
+            modified_at=file.st_mtime_ns,
+            container_started_at=watched.started_at,
+        )
+        if in_memory:
+            process = replace(process, exepath=process.exepath[1:].removesuffix(_DELETED))
+        self._tell(watched, event, process)
+
+    def _connects(self, watched: _Watched, notice: Notice, number: int, where: tuple[int, int]) -> None:
+        address, size = where
+        remote = _inet(tracee.read_memory(notice.thread, address, min(size, _ADDRESS_MAX)))
+        if remote is None or not notable(remote, self._around) or len(self._connecting) >= _PENDING_MAX:
+            return
+        known = tracee.status(notice.thread)
+        above = tracee.ancestors(known.parent, self._outside)
+        process = tracee.describe(known, watched.subject, above, self._outside)
+        borrowed = tracee.borrowed_socket(known.pid, number)
+        if not seccomp.still_waits(watched.listener, notice):
+            borrowed.close()
+            return
+        event = Connected(
+            at=time.time_ns(),
+            family="ipv4" if borrowed.family == socket.AF_INET else "ipv6",
+            protocol="tcp" if borrowed.type & socket.SOCK_STREAM else "udp",
+            local=("", 0),
+            remote=remote,
+        )
+        self._connecting.append(_Connecting(watched=watched, event=event, process=process, socket=borrowed))
+
+    # What can only be known afterwards.
+
+    def _look_again(self, now: float) -> None:
+        for pid, pending in list(self._executing.items()):
+            try:
+                self._look_at_program(pid, pending, now)
+            except tracee.GoneError:
+                self._executing.pop(pid, None)
+                if pending.foreseen is not None:
+                    self._judge_program(pending, None, *pending.foreseen)
+        connecting, self._connecting = self._connecting, []
+        for one in connecting:
+            with one.socket:
+                self._note_connected(one)
+
+    def _look_at_program(self, pid: int, pending: _Executing, now: float) -> None:
+        if tracee.image(pid) != pending.image:
+            del self._executing[pid]
+            self._note_executed(pid, pending)
+        elif now > pending.until:
+            del self._executing[pid]
+
+    def _note_connected(self, one: _Connecting) -> None:
+        try:
+            if one.event.protocol == "tcp":
+                state = one.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)[0]
+                if state == _TCP_CLOSED:
+                    return  # refused, or no way there: nobody was reached
+            host, port = one.socket.getsockname()[:2]
+        except OSError:
+            return
+        self._tell(one.watched, replace(one.event, local=(host, port)), one.process)
+
+    # Telling.
+
+    def _tell(self, watched: _Watched, event: Event, process: Process) -> None:
+        rule = broken(event, process, self._around)
+        if rule is None:
+            return
+        node = watched.subject.node
+        message = {"event": "alert", "node": node, "alert": alert(rule, event, process, watched.subject)}
+        try:
+            if self._lost:
+                wire.send(self._control, {"event": "lost", "count": self._lost})
+                self._lost = 0
+            wire.send(self._control, message)
+        except BlockingIOError:
+            self._lost += 1
+
+
+def _inet(address: bytes) -> tuple[str, int] | None:
+    """Host and port of a socket address; None for one of another family."""
+    if len(address) < _INET_SIZE:
+        return None
+    family, port = struct.unpack_from("=H", address)[0], struct.unpack_from(">H", address, 2)[0]
+    if family == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, address[4:8]), port
+    if family == socket.AF_INET6 and len(address) >= _INET6_SIZE:
+        found = ipaddress.IPv6Address(address[8:24])
+        return str(found.ipv4_mapped or found), port
+    return None

@@ -1,0 +1,360 @@
+"""Reading a watched process while it waits: its memory, its /proc, and files as its own root shows them.
+
+What is read belongs to the process only if it still waits afterwards; the caller has to ask.
+
+Sources: proc(5), process_vm_readv(2), openat2(2), pidfd_getfd(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import posixpath
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegis.localcluster.kubelet.watch.events import Ancestor, Process, Subject
+
+_PAGE = 4096
+_PATH_MAX = 4096
+_ARGUMENTS_MAX, _ARGUMENTS_BYTES = 128, 4096
+_ANCESTORS_MAX = 8
+_ACCOUNTS_MAX = 65_536
+_AT_FDCWD = -100
+_SYS_OPENAT2, _SYS_PIDFD_GETFD = 437, 438
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
+_NO_LOGIN = 0xFFFFFFFF
+READ, WRITE, EXECUTE = 4, 2, 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class GoneError(Exception):
+    """The process has ended, or what it named cannot be read."""
+
+
+def read_memory(pid: int, address: int, size: int) -> bytes:
+    """What lies at an address; less where the memory ends before.
+
+    Raises:
+        GoneError: nothing can be read there.
+    """
+    first = min(size, _PAGE - address % _PAGE)
+    buffer = ctypes.create_string_buffer(size)
+    local = _Vector(ctypes.addressof(buffer), size)
+    # A vector a page: the kernel does not split one that is only half readable.
+    remote = (_Vector * 2)(_Vector(address, first), _Vector(address + first, size - first))
+    count = 2 if size > first else 1
+    got = int(_libc.process_vm_readv(pid, ctypes.byref(local), 1, remote, count, 0))
+    if got <= 0:
+        raise GoneError(f"memory of process {pid}")
+    return buffer.raw[:got]
+
+
+def read_text(pid: int, address: int, limit: int = _PATH_MAX) -> bytes:
+    """A text that ends with a zero byte, without it; cut at the limit.
+
+    Raises:
+        GoneError: it cannot be read.
+    """
+    text = b""
+    while len(text) < limit:
+        piece = read_memory(pid, address + len(text), min(256, limit - len(text)))
+        text += piece
+        if b"\0" in piece:
+            return text[: text.index(b"\0")]
+    return text
+
+
+def read_arguments(pid: int, address: int, pointer: int) -> tuple[str, ...]:
+    """The array that `execve` was given, as far as 4 KiB reach.
+
+    Raises:
+        GoneError: it cannot be read.
+    """
+    found: list[str] = []
+    left = _ARGUMENTS_BYTES
+    shape = struct.Struct("=Q" if pointer == struct.calcsize("=Q") else "=I")
+    while address and left > 0 and len(found) < _ARGUMENTS_MAX:
+        (at,) = shape.unpack(read_memory(pid, address + shape.size * len(found), shape.size))
+        if not at:
+            break
+        text = read_text(pid, at, left)
+        left -= len(text) + 1
+        found.append(text.decode("utf-8", "replace"))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What /proc/PID/status and stat tell.
+
+    Attributes:
+        pid: of the process, where a thread of it was asked for.
+        parent: of the process.
+        uid, gid: as the file system sees them, in this machine's numbering.
+        groups: supplementary ones.
+        capabilities: the effective set.
+        filters: how many seccomp filters it is under.
+    """
+
+    name: str
+    pid: int
+    parent: int
+    uid: int
+    gid: int
+    groups: frozenset[int]
+    capabilities: int
+    filters: int
+
+
+def status(pid: int | str) -> Status:
+    """The status of a process or thread.
+
+    Raises:
+        GoneError: it has ended.
+    """
+    fields: dict[str, str] = {}
+    for line in _read(f"/proc/{pid}/status").decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(":\t")
+        fields[name] = value
+    try:
+        return Status(
+            name=fields["Name"],
+            pid=int(fields["Tgid"]),
+            parent=int(fields["PPid"]),
+            uid=int(fields["Uid"].split()[3]),
+            gid=int(fields["Gid"].split()[3]),
+            groups=frozenset(map(int, fields["Groups"].split())),
+            capabilities=int(fields["CapEff"], 16),
+            filters=int(fields.get("Seccomp_filters", "0")),
+        )
+    except (KeyError, ValueError, IndexError) as error:
+        raise GoneError(f"process {pid}") from error
+
+
+def image(pid: int) -> tuple[str, ...]:
+    """What tells one program of a process from the next: where its code and its stack lie.
+
+    Raises:
+        GoneError: it has ended.
+    """
+    return tuple(_stat(pid)[25:28])
+
+
+def ancestors(parent: int, outside: int) -> tuple[Ancestor, ...]:
+    """The processes above one, as far as they are watched too.
+
+    Args:
+        parent: the first of them.
+        outside: how many filters a process is under that is not watched.
+    """
+    found: list[Ancestor] = []
+    with contextlib.suppress(GoneError):
+        while parent > 1 and len(found) < _ANCESTORS_MAX:
+            known = status(parent)
+            if known.filters <= outside:
+                break
+            arguments = _arguments(parent)
+            found.append(
+                Ancestor(
+                    name=known.name,
+                    command=" ".join((known.name, *arguments[1:])),
+                    exe=arguments[0] if arguments else known.name,
+                    exepath=_link(f"/proc/{parent}/exe"),
+                )
+            )
+            parent = known.parent
+    return tuple(found)
+
+
+def describe(known: Status, subject: Subject, above: tuple[Ancestor, ...], outside: int) -> Process:
+    """All that an alert tells of a process.
+
+    Raises:
+        GoneError: it has ended.
+    """
+    pid = known.pid
+    numbers = _stat(pid)
+    uid = subject.uid if subject.single_user else known.uid
+    gid = 0 if subject.single_user else known.gid
+    login = int(_read(f"/proc/{pid}/loginuid") or _NO_LOGIN)
+    return Process(
+        name=_read(f"/proc/{pid}/comm").decode("utf-8", "replace").rstrip("\n"),
+        arguments=_arguments(pid),
+        exepath=_link(f"/proc/{pid}/exe"),
+        cwd=_link(f"/proc/{pid}/cwd"),
+        tty=int(numbers[6]),
+        session=_session(int(numbers[5]), outside),
+        uid=uid,
+        user=_account(pid, "/etc/passwd", uid),
+        gid=gid,
+        group=_account(pid, "/etc/group", gid),
+        login_uid=-1 if login == _NO_LOGIN else login,
+        ancestors=above,
+    )
+
+
+def absolute(pid: int, folder: int, path: str) -> str:
+    """A path as the process means it: from its folder on, without `.` and `..`.
+
+    Raises:
+        GoneError: the process has ended.
+    """
+    if not path.startswith("/"):
+        number = folder & 0xFFFFFFFF
+        number = number - (1 << 32) if number >> 31 else number
+        start = _link(f"/proc/{pid}/cwd" if number == _AT_FDCWD else f"/proc/{pid}/fd/{number}")
+        path = f"{start}/{path}" if path else start
+    return posixpath.normpath(path).replace("//", "/")
+
+
+@contextlib.contextmanager
+def shown(pid: int, path: str) -> Iterator[int]:
+    """The file behind a path in a process's own root, as a descriptor that can only be looked at.
+
+    Raises:
+        GoneError: it is not there, or the process has ended.
+    """
+    how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_CLOEXEC)
+    except OSError as error:
+        raise GoneError(f"process {pid}") from error
+    try:
+        number = ctypes.c_long(_SYS_OPENAT2)
+        fd = int(_libc.syscall(number, ctypes.c_int(root), os.fsencode(path), how, ctypes.c_size_t(len(how))))
+    finally:
+        os.close(root)
+    if fd < 0:
+        raise GoneError(path)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def may(known: Status, file: os.stat_result, wanted: int) -> bool:
+    """Whether a process may use a file, by owner, group, mode and capabilities.
+
+    Args:
+        known: the process.
+        file: the file.
+        wanted: `READ`, `WRITE` or `EXECUTE`.
+    """
+    if wanted == EXECUTE:
+        overridden = bool(known.capabilities & _CAP_DAC_OVERRIDE) and bool(file.st_mode & 0o111)
+    else:
+        powers = _CAP_DAC_OVERRIDE | (_CAP_DAC_READ_SEARCH if wanted == READ else 0)
+        overridden = bool(known.capabilities & powers)
+    if overridden:
+        return True
+    of_group = file.st_gid == known.gid or file.st_gid in known.groups
+    shift = 6 if known.uid == file.st_uid else 3 * of_group
+    return bool(file.st_mode >> shift & wanted)
+
+
+def regular_file(pid: int, path: str) -> os.stat_result:
+    """The regular file behind a path in a process's own root.
+
+    Raises:
+        GoneError: there is none.
+    """
+    with shown(pid, path) as fd:
+        found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise GoneError(path)
+    return found
+
+
+def executed_file(pid: int) -> os.stat_result:
+    """The file that a process runs.
+
+    Raises:
+        GoneError: it has ended.
+    """
+    try:
+        return Path(f"/proc/{pid}/exe").stat()
+    except OSError as error:
+        raise GoneError(f"process {pid}") from error
+
+
+def borrowed_socket(pid: int, number: int) -> socket.socket:
+    """A second descriptor of a process's socket.
+
+    Raises:
+        GoneError: it is none, or the process has ended.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError as error:
+        raise GoneError(f"process {pid}") from error
+    try:
+        fd = int(_libc.syscall(ctypes.c_long(_SYS_PIDFD_GETFD), ctypes.c_int(handle), ctypes.c_int(number), 0))
+    finally:
+        os.close(handle)
+    if fd < 0:
+        raise GoneError(f"descriptor {number} of process {pid}")
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as error:
+        os.close(fd)
+        raise GoneError(f"descriptor {number} of process {pid}") from error
+
+
+def _session(leader: int, outside: int) -> str | None:
+    try:
+        known = status(leader)
+    except GoneError:
+        return None
+    return known.name if known.filters > outside else None
+
+
+def _arguments(pid: int) -> tuple[str, ...]:
+    data = _read(f"/proc/{pid}/cmdline", _ARGUMENTS_BYTES)
+    return tuple(text.decode("utf-8", "replace") for text in data.removesuffix(b"\0").split(b"\0")) if data else ()
+
+
+def _stat(pid: int) -> list[str]:
+    # Fields from the third on (state): the name in parentheses may hold anything.
+    data = _read(f"/proc/{pid}/stat").decode("utf-8", "replace").rpartition(")")[2].split()
+    return ["", "", *data]
+
+
+def _account(pid: int, file: str, number: int) -> str | None:
+    try:
+        with shown(pid, file) as fd:
+            # A container may put a pipe there, whose opening would wait for ever.
+            data = _read(f"/proc/self/fd/{fd}", _ACCOUNTS_MAX) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    except GoneError:
+        return None
+    for line in data.decode("utf-8", "replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[2] == str(number):  # noqa: PLR2004 - name, password, number
+            return fields[0]
+    return None
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115 - links that are no paths, as of a deleted file
+    except OSError as error:
+        raise GoneError(path) from error
+
+
+def _read(path: str, limit: int = 65_536) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - several for each alert: as cheap as it can be
+            return file.read(limit) or b""
+    except OSError as error:
+        raise GoneError(path) from error
