@@ -196,10 +196,11 @@ class ClusterWriter(Protocol):
         ref: ObjectRef,
         *,
         uid: str = "",
+        resource_version: str = "",
         propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
         dry_run: bool = False,
     ) -> None:
-        """Delete, only if the uid is still this one where one is given; what is gone already is no error."""
+        """Delete, only if uid and resourceVersion are still these where they are given; what is gone is no error."""
         ...
 
     async def evict(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
@@ -256,7 +257,7 @@ class Actuator(Protocol):
         """
         ...
 
-    async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "") -> None:
+    async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "", resource_version: str = "") -> None:
         """Delete one object of a shadow (its namespace, above all), or a Lease."""
         ...
 

@@ -6,7 +6,7 @@ Nothing above knows which driver or store it works with; nothing below knows a s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aegis.delivery.regression import WatchRules
 from aegis.errors import PermissionDenied, UsageError
-from aegis.flows.tools import Approver, DeliveryPolicy, Tools, no_checkpoint, utc_now
+from aegis.flows.tools import Approver, DeliveryPolicy, Fence, Tools, no_checkpoint, utc_now
 from aegis.model.canonical import digest
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.evidence import Evidence
@@ -22,11 +22,22 @@ from aegis.model.incident import Incident, Phase
 from aegis.model.refs import Json, ObjectRef
 from aegis.model.security import SecurityComparison
 from aegis.model.verdict import Verdict
-from aegis.ports import Actuator, AuditLog, Cluster, ClusterReader, EvidenceRequest, IncidentStore, Progress, User
+from aegis.ports import (
+    Actuator,
+    AuditLog,
+    Cluster,
+    ClusterReader,
+    EvidenceRequest,
+    IncidentStore,
+    Progress,
+    Purpose,
+    User,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aegis.delivery.lease import Claim
     from aegis.flows.shadows import ShadowTools
     from aegis.settings import LoadedSettings, Settings
     from aegis.shadow.tools import TrialTools
@@ -246,17 +257,54 @@ class System:
             emit=emit,
             fix_id=fix_id,
             dry_run=dry_run,
-            in_flight=lambda namespace: self.in_flight(namespace, progress),
+            sole=lambda incident: self.sole(incident, progress),
+            in_flight=lambda namespace, incident: self.in_flight(namespace, incident, progress),
             checkpoint=checkpoint,
         )
 
-    def in_flight(self, namespace: str, progress: Progress) -> AbstractAsyncContextManager[None]:
-        """One change at a time in a namespace: the next waits as long as its approval may."""
+    @asynccontextmanager
+    async def sole(self, incident: Incident, progress: Progress) -> AsyncIterator[Fence]:
+        """One remediation of a target at a time, across machines; whoever holds the target's lock may call this.
+
+        Raises:
+            Refused: if another one is at work on it.
+        """
+        from aegis.delivery.lease import forget_the_dead, held, lease_of
+
+        owner = await self.reader.find(incident.target)
+        claim = self._claim(lease_of(incident.target), str(incident.target), incident.id, owner)
+        async with held(self.reader, self.actuator, claim, waiting=progress) as lease:
+            await forget_the_dead(self.reader, self.actuator, incident.target.namespace, claim.purpose)
+            yield lease.confirm
+
+    @asynccontextmanager
+    async def in_flight(self, namespace: str, incident: str, progress: Progress) -> AsyncIterator[None]:
+        """One change at a time in a namespace, across machines: the next waits as long as its approval may."""
+        from aegis.delivery.lease import held, lease_of_changes
         from aegis.stores.locks import target_lock
 
         ref = ObjectRef(api_version="v1", kind="Namespace", name=namespace)
         wait = delivery_policy(self.settings).approval.total_seconds()
-        return target_lock(self.places.locks, self.cluster.uid, ref, wait=wait, waiting=progress)
+        claim = self._claim(lease_of_changes(namespace), str(ref), incident)
+        async with (
+            target_lock(self.places.locks, self.cluster.uid, ref, wait=wait, waiting=progress),
+            held(self.reader, self.actuator, claim, wait=wait, waiting=progress),
+        ):
+            yield
+
+    def _claim(self, ref: ObjectRef, about: str, incident: str, owner: Json | None = None) -> Claim:
+        from os import getpid
+
+        from aegis.delivery.lease import Claim
+        from aegis.stores.locks import lock_domain
+
+        return Claim(
+            ref=ref,
+            about=about,
+            holder=f"{lock_domain(self.places.locks)}/{getpid()}",
+            purpose=Purpose(kind="lease", incident=incident),
+            owner=owner,
+        )
 
     async def _collect(self, request: EvidenceRequest) -> tuple[Evidence, ...]:
         from aegis.evidence.kubernetes import KubernetesEvidence

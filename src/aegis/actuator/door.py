@@ -95,17 +95,17 @@ class ClusterActuator:
         async with self._one_in_production:
             return await self._make(attempt, change.type, _digest(change), write)
 
-    async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "") -> None:
+    async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "", resource_version: str = "") -> None:
         """Delete one object of a shadow, or a Lease.
 
         Raises:
             Refused: if a rule forbids it.
-            Conflict: if the uid is another one.
+            Conflict: if the uid or the resourceVersion is another one.
         """
-        attempt = self._attempt("delete", ref, None, purpose)
+        attempt = self._attempt("delete", ref, None, purpose, precondition=resource_version)
 
         async def write() -> JsonObject | None:
-            await self._writer.delete(ref, uid=uid)
+            await self._writer.delete(ref, uid=uid, resource_version=resource_version)
             return None
 
         await self._make(attempt, "delete", digest({"delete": ref.to_dict(), "uid": uid}), write)

@@ -275,5 +275,5 @@ _BY_PURPOSE: Final[dict[str, tuple[_Check, ...]]] = {
     ),
     "undo": (_by_namespace, _by_kind, _by_existence),
     "shadow": (_in_shadow,),
-    "lease": (_is_lease,),
+    "lease": (_is_lease, _by_namespace),
 }

@@ -7,7 +7,7 @@ knows what was done, and what somebody else did.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +41,10 @@ class Standing(StrEnum):
     NEITHER = "neither"
 
 
+async def unfenced() -> None:
+    """Nobody else is about."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
     """With what production is read and written.
@@ -49,11 +53,13 @@ class Hands:
         reader: reads it.
         actuator: the only door that writes.
         purpose: why; `production` for a fix, `undo` for going back.
+        fence: asked right before each write, whether the target is still ours; it raises where it is not.
     """
 
     reader: ClusterReader
     actuator: Actuator
     purpose: Purpose
+    fence: Callable[[], Awaitable[None]] = unfenced
 
 
 def standing(live_hash: str, before: str, after: str) -> Standing:
@@ -154,6 +160,7 @@ async def _written(hands: Hands, shown: ObjectPreview) -> bool:
     Raises:
         Conflict: if it is about fields that another manager took since the preview.
     """
+    await hands.fence()
     try:
         await hands.actuator.change(
             shown.change,
@@ -179,6 +186,7 @@ async def _take_back_one(hands: Hands, change: Change, undo: Undo) -> None:
         if where is Standing.NEITHER:
             raise Drifted(_by_somebody(change.target), hint=_HINT)
         version = str(((live or {}).get("metadata") or {}).get("resourceVersion") or "")
+        await hands.fence()
         try:
             await hands.actuator.change(change, hands.purpose, resource_version=version, force=True)
         except Conflict:

@@ -249,7 +249,7 @@ def _watched_refs(incident: Incident) -> tuple[ObjectRef, ...]:
 
 
 def _hands(tools: Tools, incident: Incident) -> Hands:
-    return Hands(reader=tools.reader, actuator=tools.actuator, purpose=_purpose(incident))
+    return Hands(reader=tools.reader, actuator=tools.actuator, purpose=_purpose(incident), fence=tools.fence)
 
 
 def _purpose(incident: Incident) -> Purpose:

@@ -25,6 +25,9 @@ Perform = Callable[[Tools, Incident], Awaitable[Event | None]]
 
 _IN_FLIGHT = frozenset({Step.PREPARE_UNDO, Step.APPLY, Step.WATCH, Step.ROLL_BACK})
 
+_SOLE = frozenset({Step.RESERVE_SHADOW, Step.TRY, Step.PREPARE_QUESTION, Step.ASK_APPROVAL}) | _IN_FLIGHT
+"""What nobody else may do about the same target meanwhile, on whatever machine."""
+
 _UNTOUCHED = frozenset({Phase.DETECTED, Phase.ANALYZING, Phase.AWAITING_APPROVAL})
 """Production was not touched: such an incident may be given up for another."""
 
@@ -84,7 +87,9 @@ async def run(tools: Tools, incident: Incident) -> Incident:
 
     Raises:
         Conflict: if another process moved the incident on meanwhile.
-        Refused: if another change of the same namespace is under way for too long, or half done.
+        Refused: if another one remediates the same target, or another change of the same namespace is under way for
+            too long, or half done.
+        LeaseLost: if another one took the target over meanwhile.
     """
     if tools.dry_run and incident.phase in _TOUCHED:
         raise Refused(
@@ -92,9 +97,12 @@ async def run(tools: Tools, incident: Incident) -> Incident:
             hint="Run it without --dry-run: it finishes what was begun.",
         )
     intent = Intent(emit=tools.emit is not None, dry_run=tools.dry_run)
-    step, in_flight = first_after_crash(incident) or next_step(incident, intent), False
+    step, sole, in_flight = first_after_crash(incident) or next_step(incident, intent), False, False
     async with AsyncExitStack() as held:
         while step is not None:
+            if step in _SOLE and not sole and _may_write(tools, incident):
+                tools = replace(tools, fence=await held.enter_async_context(tools.sole(incident)))
+                sole = True
             if step in _IN_FLIGHT and not in_flight:
                 await _alone(tools, incident, held)
                 in_flight = True
@@ -107,6 +115,11 @@ async def run(tools: Tools, incident: Incident) -> Incident:
     return incident
 
 
+def _may_write(tools: Tools, incident: Incident) -> bool:
+    """Whether production may be written: who only tries and hands over needs no right to hold anything there."""
+    return incident.phase in _TOUCHED or (tools.emit is None and not tools.dry_run)
+
+
 async def _alone(tools: Tools, incident: Incident, held: AsyncExitStack) -> None:
     """One change at a time in each namespace that it touches, also where the process of another one died.
 
@@ -116,7 +129,7 @@ async def _alone(tools: Tools, incident: Incident, held: AsyncExitStack) -> None
     changes = incident.fix.change_set.changes if incident.fix and incident.fix.change_set else ()
     namespaces = {incident.target.namespace, *(change.target.namespace for change in changes)}
     for namespace in sorted(namespaces):
-        await held.enter_async_context(tools.in_flight(namespace))
+        await held.enter_async_context(tools.in_flight(namespace, incident.id))
     if incident.phase in _TOUCHED:
         return
     for other in await tools.incidents.list(open_only=True):

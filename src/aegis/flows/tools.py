@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from aegis.delivery.apply import unfenced
 from aegis.delivery.approval import Proposal
 from aegis.delivery.preview import Preview
 from aegis.delivery.regression import WatchRules
@@ -99,9 +100,19 @@ def no_checkpoint(_place: str, /) -> None:
 
 
 @asynccontextmanager
-async def alone(_namespace: str, /) -> AsyncIterator[None]:
+async def alone(_namespace: str, _incident: str, /) -> AsyncIterator[None]:
     """Nobody else is about."""
     yield
+
+
+Fence = Callable[[], Awaitable[None]]
+"""Asks whether what is held is still held, and raises where it is not."""
+
+
+@asynccontextmanager
+async def solely(_incident: Incident, /) -> AsyncIterator[Fence]:
+    """Nobody else is about."""
+    yield unfenced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +135,10 @@ class Tools:
         emit: the folder that the fix is handed over in, instead of applying it.
         fix_id: which fix of the diagnosis to try; empty: the best.
         dry_run: production is not written.
-        in_flight: held, for a namespace, from the last look before a change until the watch after it is over: of two
+        sole: held, for an incident's target, from before its trial to its end, across machines; what it yields is
+            asked before each write to production.
+        fence: what `sole` yielded, once it is held.
+        in_flight: held, for a namespace (on behalf of an incident, by its id), from the last look before a change until the watch after it is over: of two
             changes at a time nobody could say which one helped.
         now: the clock.
         checkpoint: called with a name before and after each effect and each save: tests end the process there.
@@ -145,6 +159,8 @@ class Tools:
     emit: Path | None = None
     fix_id: str = ""
     dry_run: bool = False
-    in_flight: Callable[[str], AbstractAsyncContextManager[None]] = alone
+    sole: Callable[[Incident], AbstractAsyncContextManager[Fence]] = solely
+    fence: Fence = unfenced
+    in_flight: Callable[[str, str], AbstractAsyncContextManager[None]] = alone
     now: Callable[[], datetime] = utc_now
     checkpoint: Callable[[str], None] = no_checkpoint

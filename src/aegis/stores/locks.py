@@ -38,6 +38,27 @@ def private_folder(path: Path, *, ours: bool = True) -> Path:
     return path
 
 
+def lock_domain(folder: Path) -> str:
+    """Names whoever shares the locks of a folder: the same folder, under the same running kernel.
+
+    A process that holds such a lock knows that another holder of the same domain has ended.
+
+    Raises:
+        Unavailable: if the folder cannot be looked at.
+    """
+    try:
+        found = private_folder(folder).stat()
+    except OSError as error:
+        raise Unavailable(f"cannot look at the folder of locks {folder}: {error.strerror}") from error
+    node = os.uname().nodename
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        boot = node  # not Linux
+    where = hashlib.sha256(f"{boot}\n{found.st_dev}\n{found.st_ino}".encode()).hexdigest()[:12]
+    return f"{node[:63]}/{where}"
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file while the block runs, waiting for it.

@@ -427,7 +427,7 @@ async def test_changes_of_one_namespace_are_in_flight_one_after_the_other(shop: 
     held: list[str] = []
 
     @asynccontextmanager
-    async def in_flight(namespace: str) -> AsyncIterator[None]:
+    async def in_flight(namespace: str, _incident: str) -> AsyncIterator[None]:
         held.append(f"{namespace} taken, asked {len(shop.person.shown)}, written {len(shop.real_writes())}")
         yield
         held.append(f"{namespace} given back, written {len(shop.real_writes())}")

@@ -152,7 +152,7 @@ class FakeCluster:
             self._roll_out(obj)
         return obj
 
-    async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "") -> None:
+    async def delete(self, ref: ObjectRef, purpose: Purpose, *, uid: str = "", resource_version: str = "") -> None:
         self._within(ref, purpose)
         self.calls.append(("delete", ref.kind, ref.namespace, ref.name))
         self.uids.append(uid)

@@ -84,6 +84,7 @@ class KubernetesWriter(Gateway):
         ref: ObjectRef,
         *,
         uid: str = "",
+        resource_version: str = "",
         propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
         dry_run: bool = False,
     ) -> None:
@@ -97,7 +98,7 @@ class KubernetesWriter(Gateway):
                     "delete",
                     "DELETE",
                     ref,
-                    body=options | _conditions(uid, dry_run),
+                    body=options | _conditions(uid, dry_run, resource_version),
                     repeatable=bool(uid) or dry_run,
                 )
             )
@@ -132,10 +133,10 @@ def _dry(dry_run: bool) -> dict[str, str]:  # noqa: FBT001  (the parameter of th
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _conditions(uid: str, dry_run: bool) -> JsonObject:  # noqa: FBT001
+def _conditions(uid: str, dry_run: bool, resource_version: str = "") -> JsonObject:  # noqa: FBT001
     options: JsonObject = {}
-    if uid:
-        options["preconditions"] = {"uid": uid}
+    if wanted := {name: value for name, value in (("uid", uid), ("resourceVersion", resource_version)) if value}:
+        options["preconditions"] = wanted
     if dry_run:
         options["dryRun"] = ["All"]
     return options
