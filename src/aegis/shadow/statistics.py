@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from statistics import NormalDist
 
 _HALVINGS = 60
 """Bisection steps: beyond 53 a double does not change any more."""
@@ -40,7 +41,7 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
 
 
 def clopper_pearson_upper(failures: int, n: int, *, confidence: float = 0.95) -> float:
-    """The exact one-sided upper bound of a failure rate; 1 where nothing was tried."""
+    """The exact one-sided upper bound of a failure rate (Clopper & Pearson 1934); 1 where nothing was tried."""
     if failures >= n:
         return 1.0
     return _falling_root(lambda p: binomial_cdf(failures, n, p), 1 - confidence)
@@ -62,11 +63,12 @@ def wilson(failures: int, n: int, *, z: float = 1.6448536269514722) -> tuple[flo
     return max(0.0, low), min(1.0, high)
 
 
-def newcombe(fail_c: int, n_c: int, fail_g: int, n_g: int) -> tuple[float, float]:
-    """One-sided 95 % bounds (lower, upper) of `p_c - p_g` by Newcombe's hybrid score method (his method 10)."""
+def newcombe(fail_c: int, n_c: int, fail_g: int, n_g: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """One-sided bounds (lower, upper) of `p_c - p_g` by the hybrid score method (Newcombe 1998, his method 10)."""
     if not n_c or not n_g:
         return -1.0, 1.0
-    (low_c, high_c), (low_g, high_g) = wilson(fail_c, n_c), wilson(fail_g, n_g)
+    z = NormalDist().inv_cdf(confidence)
+    (low_c, high_c), (low_g, high_g) = wilson(fail_c, n_c, z=z), wilson(fail_g, n_g, z=z)
     p_c, p_g = fail_c / n_c, fail_g / n_g
     difference = p_c - p_g
     lower = difference - math.sqrt((p_c - low_c) ** 2 + (high_g - p_g) ** 2)
@@ -84,7 +86,7 @@ class Sequential(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sprt:
-    """Wald's sequential probability ratio test of an error rate: looking often does not inflate its errors.
+    """Wald's sequential probability ratio test of an error rate (Wald 1945): looking often does not inflate its errors.
 
     Attributes:
         p0: a rate that is good.
