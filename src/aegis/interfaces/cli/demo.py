@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aegis.errors import AegisError, Defect, Refused, UsageError
+from aegis.errors import AegisError, Defect, Refused
 from aegis.interfaces.cli.demo_scenario import Scenario, chosen
 from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
@@ -19,8 +21,11 @@ from aegis.interfaces.cli.session import progress_of, run_async
 from aegis.model.refs import JsonObject
 
 if TYPE_CHECKING:
+    from aegis.interfaces.cli.demo_run import Stage
     from aegis.interfaces.cli.progress import StderrProgress
+    from aegis.ports import ClusterWriter
     from aegis.settings import LoadedSettings
+    from aegis.wiring import System
 
 TIME_SCALE = 20.0
 """The demo's cluster passes so many times faster than a real one; the judge's mathematics is the same."""
@@ -36,74 +41,103 @@ aegis demo                              asks before each fix is applied
 aegis demo --yes                        shows what it would ask, and answers yes
 aegis demo --scenario all --yes -o json
 aegis demo --scenario drift --yes       production changes between approval and apply
+aegis demo --context staging            on a cluster of yours, in namespaces of its own; asks first
 """,
 )
-@click.option("--scenario", metavar="NAME|all", help="One scenario, or all; without it the first ones.")
+@click.option("--scenario", metavar="NAME|all", help="One scenario, or all; without it the first seven.")
 @click.pass_obj
 def command(options: Globals, scenario: str | None) -> int:
     """Watch incidents being found, tried red-then-green, approved, applied and watched, from end to end.
 
-    On a throw-away local cluster whose delays pass faster than real ones (it says so). Ends with 0 only if
-    every scenario ended as it must.
+    On a throw-away local cluster whose delays pass faster than real ones (it says so); with --context on a cluster of
+    yours, in namespaces that it makes and deletes again. Ends with 0 only if every scenario ended as it must.
     """
     scenarios = chosen(scenario)
-    _refuse_what_cannot_be(options)
+    _require_answers(options)
+    play = _on_own_cluster if options.context or options.kubeconfig else _on_throw_away_cluster
     with tempfile.TemporaryDirectory(prefix="aegis-demo-") as folder:
-        items = run_async(_demo(options, scenarios, Path(folder)), options)
-    result = document("DemoReport", time_scale=TIME_SCALE, passed=all(one["passed"] for one in items), items=items)
+        time_scale, items = run_async(play(options, scenarios, Path(folder)), options)
+    promised = [{key: value for key, value in one.items() if key != "message"} for one in items]
+    result = document("DemoReport", time_scale=time_scale, passed=all(one["passed"] for one in items), items=promised)
     emit(options, result, lambda: _table(items))
     return 0 if result["passed"] else 1
 
 
-def _refuse_what_cannot_be(options: Globals) -> None:
-    if options.context or options.kubeconfig:
-        raise UsageError("the demo runs on a cluster of its own for now", hint="Leave --context and --kubeconfig out.")
+def _require_answers(options: Globals) -> None:
+    """Somebody must be there to answer.
+
+    Raises:
+        Refused: if nobody is.
+    """
     if not options.yes and not sys.stdin.isatty():
         raise Refused("the demo asks before it applies, and there is no terminal", hint="Add --yes.")
 
 
-async def _demo(options: Globals, scenarios: list[Scenario], folder: Path) -> list[JsonObject]:
+async def _on_throw_away_cluster(
+    options: Globals, scenarios: list[Scenario], folder: Path
+) -> tuple[float, list[JsonObject]]:
+    from aegis.drivers.kubernetes import connect
     from aegis.localcluster import daemon
     from aegis.localcluster.options import ClusterOptions
+    from aegis.wiring import connected
 
     progress = progress_of(options)
     progress("starting a local cluster that is thrown away afterwards", time_scale=TIME_SCALE)
-    wanted = ClusterOptions(state=folder / "cluster", time_scale=TIME_SCALE)
+    wanted = ClusterOptions(state=folder / "cluster", time_scale=TIME_SCALE, falco=True)
     with daemon.owned(wanted, progress=progress) as info:
         for gap in info.not_enforced:
             progress(f"not enforced here: {gap}")
         loaded = _settings(options, info.kubeconfig, folder / "state")
-        return await _play_all(options, loaded, scenarios, progress)
+        async with connected(loaded) as system, connect(loaded.kube_options()) as outside:
+            stage = _stage(options, system, outside)
+            return TIME_SCALE, await _play_all(stage, scenarios, progress, nullcontext)
+
+
+async def _on_own_cluster(options: Globals, scenarios: list[Scenario], folder: Path) -> tuple[float, list[JsonObject]]:
+    from aegis.interfaces.cli.demo_own import ground
+
+    progress = progress_of(options)
+    async with ground(options, scenarios, folder, progress) as (own, able):
+        stage = _stage(options, own.system, own.outside)
+        items = await _play_all(stage, able, progress, own.place)
+    progress("nothing of the demo is left on the cluster")
+    return own.system.cluster.time_scale, items
+
+
+def _stage(options: Globals, system: System, outside: ClusterWriter) -> Stage:
+    from aegis.interfaces.cli.demo_run import Stage
+
+    return Stage(system=system, outside=outside, yes=options.yes, no_color=options.no_color, quiet=options.quiet)
 
 
 async def _play_all(
-    options: Globals, loaded: LoadedSettings, scenarios: list[Scenario], progress: StderrProgress
+    stage: Stage,
+    scenarios: Sequence[Scenario],
+    progress: StderrProgress,
+    placed: Callable[[Scenario], AbstractAsyncContextManager[Scenario]],
 ) -> list[JsonObject]:
     """Two at a time where nobody is asked: a person answers one question after the other.
 
     Raises:
         Defect: if a shadow is left behind.
     """
-    from aegis.drivers.kubernetes import connect
-    from aegis.interfaces.cli.demo_run import Stage, play, shadows_left
-    from aegis.wiring import connected
+    from aegis.interfaces.cli.demo_run import play, shadows_left
 
-    slots = asyncio.Semaphore(_AT_ONCE if options.yes else 1)
-    async with connected(loaded) as system, connect(loaded.kube_options()) as outside:
-        stage = Stage(system=system, outside=outside, yes=options.yes, no_color=options.no_color, quiet=options.quiet)
+    slots = asyncio.Semaphore(_AT_ONCE if stage.yes else 1)
 
-        async def one(scenario: Scenario) -> JsonObject:
-            async with slots:
-                try:
-                    return await play(stage, scenario, progress.labelled(scenario.name))
-                except AegisError as error:
-                    progress(f"{scenario.name}: {error.message}")
-                    return _broken(scenario, error)
+    async def one(scenario: Scenario) -> JsonObject:
+        async with slots:
+            try:
+                async with placed(scenario) as here:
+                    return await play(stage, here, progress.labelled(scenario.name))
+            except AegisError as error:
+                progress(f"{scenario.name}: {error.message}")
+                return _broken(scenario, error)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(scenario)) for scenario in scenarios]
-        if left := await shadows_left(system.reader):
-            raise Defect(f"shadows are left behind: {', '.join(left)}")
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(scenario)) for scenario in scenarios]
+    if left := await shadows_left(stage.system):
+        raise Defect(f"shadows are left behind: {', '.join(left)}")
     progress("no shadow is left")
     return [task.result() for task in tasks]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aegis.errors import Unavailable
+from aegis.flows.decide import Reason
 from aegis.flows.outcome import exit_status
 from aegis.flows.remediation import open_incident, run
 from aegis.interfaces.cli.approver import TerminalApprover
@@ -21,7 +22,7 @@ from aegis.model.diagnosis import Confidence
 from aegis.model.incident import Incident
 from aegis.model.refs import JsonObject, ObjectRef
 from aegis.model.verdict import Outcome
-from aegis.ports import ClusterReader, ClusterWriter
+from aegis.ports import ClusterWriter
 from aegis.wiring import links
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 MANAGER = "kubectl"
 """As whom the manifests are applied: as `kubectl apply --server-side` does."""
 
-_SYMPTOM_SECONDS = 60.0
-_HEALTHY_SECONDS = 60.0
+_SYMPTOM_SECONDS = 900.0
+_HEALTHY_SECONDS = 600.0
+"""Nominal: images are pulled, and a fault takes its time; programs start no faster, so at least the following."""
+_LEAST_SECONDS = 60.0
 _PAUSE = 0.3
 _SETTLED = 30.0
 """Nominal seconds for which the diagnosis must not change."""
@@ -88,10 +91,20 @@ async def play(stage: Stage, scenario: Scenario, progress: StderrProgress) -> Js
     target = await _target(system, scenario)
     progress("broken; waiting until it shows", target=scenario.target)
     await _until_failing(system, target)
+    before = await _former(system, target)
     incident = await _remediate(stage, scenario, target, progress)
     item = report_item(scenario, incident, time.monotonic() - began)
-    progress("ended", phase=incident.phase.value, reason=incident.reason or "none", as_expected=item["passed"])
+    if incident.reason == Reason.ROLLED_BACK and await _former(system, target) != before:
+        item |= {"passed": False, "message": f"{target} was taken back, but not to its exact former state"}
+    as_expected = "as it must" if item["passed"] else f"NOT as it must: {item['message']}"
+    progress(f"ended {as_expected}", phase=incident.phase.value, reason=incident.reason or "none")
     return item
+
+
+async def _former(system: System, target: ObjectRef) -> str:
+    from aegis.model.drift import spec_hash
+
+    return spec_hash(await system.reader.get(target))
 
 
 async def _target(system: System, scenario: Scenario) -> ObjectRef:
@@ -129,7 +142,8 @@ async def _until_healthy(system: System, target: ObjectRef) -> None:
     """
     from aegis.delivery.health import read_health
 
-    deadline = time.monotonic() + _HEALTHY_SECONDS
+    longest = _real(system, _HEALTHY_SECONDS)
+    deadline = time.monotonic() + longest
     since: float | None = None
     while time.monotonic() < deadline:
         health = await read_health(system.reader, target)
@@ -140,9 +154,7 @@ async def _until_healthy(system: System, target: ObjectRef) -> None:
         elif time.monotonic() - since >= _GOOD_PAST:
             return
         await asyncio.sleep(_PAUSE)
-    raise Unavailable(
-        f"{target} did not become ready within {_HEALTHY_SECONDS:.0f} s", hint="Is the machine overloaded?"
-    )
+    raise Unavailable(f"{target} did not become ready within {longest:.0f} s", hint="Is the machine overloaded?")
 
 
 async def _until_failing(system: System, target: ObjectRef) -> None:
@@ -152,7 +164,8 @@ async def _until_failing(system: System, target: ObjectRef) -> None:
         Unavailable: if nothing fails.
     """
     settled = max(_LEAST_SETTLED, _SETTLED / system.cluster.time_scale)
-    deadline = time.monotonic() + _SYMPTOM_SECONDS
+    longest = _real(system, _SYMPTOM_SECONDS)
+    deadline = time.monotonic() + longest
     seen, since = None, time.monotonic()
     while time.monotonic() < deadline:
         _, diagnosis = await system.investigate(target)
@@ -162,7 +175,11 @@ async def _until_failing(system: System, target: ObjectRef) -> None:
         elif diagnosis.verdict is not Confidence.HEALTHY and time.monotonic() - since >= settled:
             return
         await asyncio.sleep(_PAUSE)
-    raise Unavailable(f"{target} did not fail within {_SYMPTOM_SECONDS:.0f} s", hint="Is the machine overloaded?")
+    raise Unavailable(f"{target} did not fail within {longest:.0f} s", hint="Is the machine overloaded?")
+
+
+def _real(system: System, nominal: float) -> float:
+    return max(_LEAST_SECONDS, nominal / system.cluster.time_scale)
 
 
 def report_item(scenario: Scenario, incident: Incident, seconds: float) -> JsonObject:
@@ -210,8 +227,10 @@ def _decided_against(item: JsonObject, gate: str) -> bool:
     return any(one["gate"] == gate and one["outcome"] == Outcome.FAILED.value for one in item["gates"])
 
 
-async def shadows_left(reader: ClusterReader) -> list[str]:
-    """Namespaces of shadows that are still there: none should be."""
-    from aegis.shadow.namespace import SELECTOR
+async def shadows_left(system: System) -> list[str]:
+    """Namespaces of shadows of this demo's incidents that are still there: none should be."""
+    from aegis.shadow.namespace import INCIDENT, SELECTOR
 
-    return [str(one["metadata"]["name"]) for one in await reader.list("v1", "Namespace", labels=SELECTOR)]
+    ours = {incident.id for incident in await system.incidents.list()}
+    found = await system.reader.list("v1", "Namespace", labels=SELECTOR)
+    return [str(one["metadata"]["name"]) for one in found if one["metadata"]["labels"].get(INCIDENT) in ours]

@@ -117,10 +117,18 @@ def read(name: str) -> Scenario:
     Raises:
         UsageError: if its description is not of the right form.
     """
-    place = folder() / name
+    return read_at(folder() / name)
+
+
+def read_at(place: Path) -> Scenario:
+    """The scenario of a folder.
+
+    Raises:
+        UsageError: if its description is not of the right form.
+    """
     try:
         data = tomllib.loads((place / "scenario.toml").read_text(encoding="utf-8"))
-        return _scenario(name, place, data)
+        return _scenario(place.name, place, data)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UsageError(f"{place / 'scenario.toml'}: {error}") from error
 
@@ -144,6 +152,23 @@ def _scenario(name: str, place: Path, data: dict[str, Any]) -> Scenario:
             gate=data.get("gate"),
         ),
     )
+
+
+def moved(scenario: Scenario, namespace: str, into: Path) -> Scenario:
+    """The same scenario, written for another namespace.
+
+    Args:
+        scenario: as it lies in its folder.
+        namespace: where it is to happen.
+        into: a folder for the copy, under the scenario's name.
+    """
+    home, copy = scenario.steps[0].parent, into / scenario.name
+    for path in sorted([*home.glob("**/*.yaml"), home / "scenario.toml"]):
+        target = copy / path.relative_to(home)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8").replace(scenario.namespace, namespace)
+        target.write_text(text, encoding="utf-8")
+    return read_at(copy)
 
 
 def manifests(path: Path) -> list[tuple[ObjectRef, JsonObject]]:
