@@ -24,7 +24,8 @@ def test_frames_survive_any_cutting(blocks: list[dict[str, str]], payload: bytes
     writer, reader = Writer(), Reader()
     sent = b"".join(writer.open(2 * n + 1, block, fin=not n % 2) for n, block in enumerate(blocks))
     sent += spdy.data(1, payload, fin=True) + spdy.pong(7) + spdy.reset(3) + spdy.go_away(1)
-    found, at = [], 0
+    found: list[spdy.Frame] = []
+    at = 0
     while at < len(sent):
         step = cuts[at % len(cuts)]
         found += reader.feed(sent[at : at + step])

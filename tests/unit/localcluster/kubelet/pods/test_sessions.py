@@ -53,7 +53,9 @@ async def test_input_reaches_the_program_until_it_is_closed(box: Any) -> None:
 
 
 async def test_a_terminal_has_a_size_and_an_interrupt_key(box: Any) -> None:
-    session = await started(box, "sh", "-c", "trap 'stty size; exit 3' INT; echo up; while :; do sleep 0.05; done", tty=True)
+    session = await started(
+        box, "sh", "-c", "trap 'stty size; exit 3' INT; echo up; while :; do sleep 0.05; done", tty=True
+    )
     output = session.outputs["stdout"]
     seen = b""
     async with asyncio.timeout(20):
@@ -99,7 +101,9 @@ async def test_attached_to_a_program_one_reads_and_writes_and_lets_it_live(bench
 
 
 async def test_a_container_with_a_terminal(bench: Any) -> None:
-    bench.create("box", containers=[shell("read -r x; echo $x; test -t 1", stdin=True, tty=True)], restartPolicy="Never")
+    bench.create(
+        "box", containers=[shell("read -r x; echo $x; test -t 1", stdin=True, tty=True)], restartPolicy="Never"
+    )
     await bench.ready("box")
     session: Session = await bench.kubelet.attach(bench.pod("box"), "app", stdin=True)
     await session.write(b"typed\n")
