@@ -14,7 +14,7 @@ from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async
-from aegis.interfaces.cli.targets import CLUSTER_SCOPED, existing_target, split_target
+from aegis.interfaces.cli.targets import CLUSTER_SCOPED, MANIFESTS, existing_target, split_target
 from aegis.model.changes import Change, Fix, parse_change, within
 from aegis.model.refs import ObjectRef
 
@@ -57,10 +57,12 @@ aegis fix deploy/web -n shop --yes                  answer yes for low and mediu
 aegis fix deploy/web -n shop --dry-run              try it and show the panel; production is not changed
 aegis fix deploy/web -n shop --no-verify            only propose; nothing at all is written
 aegis fix deploy/web -n shop --changes fix.yaml     your own fix through the same trial
+aegis fix -f web.yaml                               the workload of a manifest (- for stdin)
 aegis fix deploy/web -n shop --emit handoff/        files for the owner (Argo CD, Flux, …)
 """,
 )
-@click.argument("target", nargs=-1, required=True)
+@click.argument("target", nargs=-1)
+@MANIFESTS
 @click.option("--fix", "fix_id", default="", metavar="ID", help="Which fix of the diagnosis to try.")
 @click.option(
     "--changes",
@@ -88,6 +90,7 @@ def command(
     options: Globals,
     target: tuple[str, ...],
     *,
+    files: tuple[Path, ...],
     fix_id: str,
     changes: Path | None,
     dry_run: str | None,
@@ -107,12 +110,15 @@ def command(
         dry_run=dry_run is not None,
         propose=no_verify or dry_run == "client",
     )
-    return run_async(_fix(options, target, wish), options)
+    return run_async(_fix(options, target, files, wish), options)
 
 
-async def _fix(options: Globals, words: tuple[str, ...], wish: Wish) -> int:
+async def _fix(options: Globals, words: tuple[str, ...], files: tuple[Path, ...], wish: Wish) -> int:
+    if not words and not files:
+        raise UsageError("no object is named", hint="Write KIND/NAME, as deploy/web, or -f FILE.")
     async with opened(options) as system:
-        ref = await existing_target(system.reader, words, namespace_of(options, system))
+        namespace = namespace_of(options, system)
+        ref = await existing_target(system.reader, words, namespace, files, given=options.namespace)
         if wish.propose:
             return await _propose(options, system, ref, wish)
         return await remediate(options, system, ref, wish)

@@ -18,7 +18,7 @@ from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, list_document, stream
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async
 from aegis.interfaces.cli.shadow_text import deleted_text, line_of, list_text, session_text, verification_text
-from aegis.interfaces.cli.targets import existing_target
+from aegis.interfaces.cli.targets import MANIFESTS, existing_target
 from aegis.model.refs import JsonObject
 
 if TYPE_CHECKING:
@@ -68,15 +68,16 @@ aegis shadow create -f deployment.yaml
     parent=command,
 )
 @click.argument("target", nargs=-1)
+@MANIFESTS
 @click.option("--ttl", type=Duration(), help="How long it stands: 30m, 1h; two hours at most (and by default).")
 @click.pass_obj
-def create(options: Globals, target: tuple[str, ...], ttl: float | None) -> int:
+def create(options: Globals, target: tuple[str, ...], *, files: tuple[Path, ...], ttl: float | None) -> int:
     """Copy the workload TARGET (KIND/NAME) into a shadow of its own, and start it.
 
     Returns once the copies are started: `aegis shadow wait` waits until they are ready. Production is only read.
     Ends with 0 when it stands, 3 where it could not be proved that it is cut off (then nothing was copied).
     """
-    return run_async(_create(options, target, ttl), options)
+    return run_async(_create(options, target, files, ttl), options)
 
 
 @make(
@@ -174,7 +175,7 @@ async def _tools(options: Globals) -> AsyncIterator[tuple[System, ShadowTools]]:
         yield system, tools
 
 
-async def _create(options: Globals, words: tuple[str, ...], ttl: float | None) -> int:
+async def _create(options: Globals, words: tuple[str, ...], files: tuple[Path, ...], ttl: float | None) -> int:
     """Make it, print it, and say how it ended.
 
     Raises:
@@ -188,7 +189,8 @@ async def _create(options: Globals, words: tuple[str, ...], ttl: float | None) -
         life = timedelta(minutes=system.settings.shadow.ttl_minutes)
         if ttl is not None and timedelta(seconds=ttl) > life:
             raise UsageError(f"--ttl is at most {life}", hint="See shadow.ttl_minutes in `aegis config`.")
-        target = await existing_target(system.reader, words, namespace_of(options, system))
+        namespace = namespace_of(options, system)
+        target = await existing_target(system.reader, words, namespace, files, given=options.namespace)
         await system.tidy()
         session = await made(tools, target, timedelta(seconds=ttl) if ttl else life)
         seen = await tools.provider.look(session) if session.stage is not Stage.FAILED else Seen(there=False)

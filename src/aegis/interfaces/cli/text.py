@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aegis.delivery.difference import same
-from aegis.interfaces.cli.output import columns
 from aegis.model.refs import Json
 
 _WIDTH = 100
@@ -26,26 +25,6 @@ def diagnosis_text(result: Json) -> str:
     for other in result.get("also") or []:
         lines += ["", "Also:", textwrap.indent(diagnosis_text(other), "  ")]
     return "\n".join(lines)
-
-
-def diagnoses_text(items: Iterable[Json]) -> str:
-    """`kind: DiagnosisList` for a person."""
-    rows = [
-        (
-            (one["target"] or {}).get("namespace"),
-            _name(one["target"]),
-            one["verdict"],
-            one["cause"],
-            _name(one["root_cause"]) if one["root_cause"] else "",
-            next((fix["summary"] for fix in one["fixes"]), ""),
-        )
-        for one in items
-    ]
-    return columns(
-        ("namespace", "object", "verdict", "cause", "root cause", "fix"),
-        rows,
-        empty="Nothing is wrong, as far as can be seen.",
-    )
 
 
 def difference_lines(before: Any, after: Any, path: str = "") -> list[str]:

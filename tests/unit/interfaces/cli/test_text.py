@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aegis.interfaces.cli.text import diagnoses_text, diagnosis_text, difference_lines
+from aegis.interfaces.cli.text import diagnosis_text, difference_lines
 
 BEFORE = {
     "spec": {"replicas": 2, "containers": [{"name": "web", "image": "a:1", "env": [{"name": "A", "value": "1"}]}]}
@@ -53,7 +53,3 @@ def test_a_healthy_answer_is_short() -> None:
     target = {"kind": "Deployment", "name": "web", "namespace": "shop"}
     result = {"target": target, "verdict": "healthy", "cause": None, "root_cause": None, "explanation": "All is well."}
     assert diagnosis_text(result) == "Deployment/web in shop: healthy\n\n  All is well."
-
-
-def test_no_problem_at_all() -> None:
-    assert "Nothing is wrong" in diagnoses_text([])
