@@ -78,6 +78,7 @@ _ALIKE = (
     (r"write patch \S+ in shadow: .*", "a change in a shadow"),
     (r"write delete pods in shadow: .*", "the end of a probe"),
     (r"audit \w+ production dry-run: .*", "a record of a dry-run"),
+    (r"audit \w+ lease: .*", "a record of a Lease"),
     (r"audit \w+ (?:remediation|shadow): (?:before|sync \d)", "around a record"),
     (r"audit \w+ (?:remediation|shadow): half a line", "within a record"),
     (r"audit intended (production|undo): (?:before|sync \d)", r"around the intention \1"),

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -43,22 +44,84 @@ async def test_a_second_fix_of_the_same_target_is_refused_and_says_who_is_at_wor
     assert (len(world.writes()), moved(world), len(await world.incidents())) == (1, 1, 1)
 
 
-async def test_of_two_people_who_know_nothing_of_each_other_one_writes(stage: Theatre) -> None:
-    mine = await stage.world()
-    theirs = World(theatre=stage, namespace=mine.namespace, folder=stage.folder / "theirs", broken=mine.broken)
+def elsewhere(mine: World) -> World:
+    """Another machine's: the same production, and a state folder of its own."""
+    theirs = World(theatre=mine.theatre, namespace=mine.namespace, folder=mine.folder / "elsewhere", broken=mine.broken)
     theirs.folder.mkdir()
+    return theirs
+
+
+def leases(world: World) -> list[dict[str, Any]]:
+    return list(world.theatre.cluster.api.list("leases.coordination.k8s.io", world.namespace))
+
+
+def age(world: World) -> None:
+    """As if the holders of all Leases had been silent for long, who had promised to speak each second."""
+    long_ago = {"spec": {"leaseDurationSeconds": 1, "renewTime": "2020-01-01T00:00:00.000000Z"}}
+    for lease in leases(world):
+        name = lease["metadata"]["name"]
+        world.theatre.cluster.api.patch("leases.coordination.k8s.io", world.namespace, name, long_ago, manager="test")
+
+
+async def test_of_two_machines_that_know_nothing_of_each_other_one_writes(stage: Theatre) -> None:
+    mine = await stage.world()
+    theirs = elsewhere(mine)
     place = "said starting both arms side by side#1"
     first = await mine.start(*mine.fix(), die_at=place, number=signal.SIGSTOP)
     await first.reaches(place)
-    second = await theirs.run(*theirs.fix())
-    assert second.status == 4, second.err
-    assert f"Deployment/web in {mine.namespace} is being tried already" in second.err
+    second, tried = await theirs.run(*theirs.fix()), await theirs.run(*theirs.fix("--dry-run"))
+    assert (second.status, tried.status) == (4, 4), second.err + tried.err
+    assert f"Deployment/web in {mine.namespace} is being worked on by another AEGIS (" in second.err
+    assert f"/{first.pid})" in second.err
+    assert f"Deployment/web in {mine.namespace} is being tried already" in tried.err, "who only tries needs no Lease"
     os.kill(first.pid, signal.SIGCONT)
     assert (await first.ended()).status == 0
     later = await theirs.run(*theirs.fix())
     assert (later.status, later.report["reason"]) == (0, "Healthy"), later.err
     assert (len(mine.writes()), moved(mine)) == (1, 1)
     assert mine.shadows() == theirs.shadows() == []
+    assert leases(mine) == []
+
+
+async def test_a_holder_that_was_killed_is_followed_by_another_machine_once_its_time_is_over(stage: Theatre) -> None:
+    mine = await stage.world()
+    theirs = elsewhere(mine)
+    died = await mine.run(*mine.fix(), die_at="step ask-approval: stored#1")
+    assert died.status == -signal.SIGKILL
+    (left,) = leases(mine)
+    assert left["spec"]["holderIdentity"].endswith(f"/{died.pid}")
+    assert left["metadata"]["ownerReferences"][0]["uid"] == mine.broken["metadata"]["uid"]
+    refused = await theirs.run(*theirs.fix())
+    assert refused.status == 4, refused.err
+    age(mine)
+    ended = await theirs.run(*theirs.fix())
+    assert ended.status == 0, ended.err
+    assert f"/{died.pid}) left Deployment/web in {mine.namespace} without a word: waiting 1 s" in ended.err
+    back = await mine.run(*mine.fix())
+    assert (back.status, back.report["reason"]) in {(0, "Healthy"), (4, "Drifted")}, back.err
+    assert (len(mine.writes()), moved(mine)) == (1, 1)
+    assert leases(mine) == []
+    assert mine.shadows() == theirs.shadows() == []
+
+
+async def test_a_holder_that_slept_while_another_one_took_over_writes_nothing(stage: Theatre) -> None:
+    mine = await stage.world()
+    theirs = elsewhere(mine)
+    place = "write patch deployments.apps in production: before#1"
+    first = await mine.start(*mine.fix(), die_at=place, number=signal.SIGSTOP)
+    await first.reaches(place)
+    age(mine)
+    second = await theirs.run(*theirs.fix())
+    assert second.status == 0, second.err
+    assert (len(mine.writes()), moved(mine)) == (1, 1)
+    os.kill(first.pid, signal.SIGCONT)
+    late = await first.ended()
+    assert late.status in {0, 69}, late.err
+    assert "Traceback" not in late.err
+    assert (len(mine.writes()), moved(mine)) == (1, 1), "its write was for a version that is no more"
+    assert (await mine.run(*mine.fix())).status == 0
+    assert moved(mine) == 1
+    assert leases(mine) == []
 
 
 async def test_changes_of_one_namespace_wait_for_each_other(stage: Theatre) -> None:
@@ -105,7 +168,7 @@ async def test_a_write_that_arrives_after_its_sender_died_has_no_second_effect(s
 
     async def hold(request: web.Request) -> None:
         real = request.method == "PATCH" and "dryRun" not in request.query
-        if real and f"/namespaces/{world.namespace}/" in request.path and not arrived.is_set():
+        if real and f"/namespaces/{world.namespace}/deployments/" in request.path and not arrived.is_set():
             arrived.set()
             await late.wait()
 
