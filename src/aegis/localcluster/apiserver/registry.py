@@ -150,6 +150,10 @@ BUILTIN: tuple[Resource, ...] = (
     _in("policy", "poddisruptionbudgets", "PodDisruptionBudget", "status", short_names=("pdb",)),
     _in(
         "autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "status",
+        version="v1", short_names=("hpa",), categories=_ALL,
+    ),
+    _in(
+        "autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "status",
         version="v2", short_names=("hpa",), categories=_ALL,
     ),
     _in("coordination.k8s.io", "leases", "Lease"),
@@ -236,6 +240,14 @@ class Registry:
             return self._by_name[full_name]
         except KeyError:
             raise ApiError(404, "NotFound", "the server could not find the requested resource") from None
+
+    def kept(self, resource: Resource) -> Resource:
+        """The resource in whose version the objects of this one are kept and checked.
+
+        Raises:
+            ApiError: 404 where nothing is kept.
+        """
+        return resource if resource.custom else self.named(resource.stored_as)
 
     def of_kind(self, api_version: str, kind: str) -> Resource | None:
         """The resource of a kind in an apiVersion, or None."""

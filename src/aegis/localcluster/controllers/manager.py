@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from aegis.localcluster.api import ClusterApi, MetricsSource, Pace
+from aegis.localcluster.controllers.autoscaler import AutoscalerController
 from aegis.localcluster.controllers.cronjob import CronJobController
 from aegis.localcluster.controllers.daemonset import DaemonSetController
 from aegis.localcluster.controllers.deployment import DeploymentController
@@ -57,6 +58,7 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         CronJobController(api, pace),
         DaemonSetController(api, pace),
         StatefulSetController(api, pace),
+        AutoscalerController(api, pace, facts.metrics),
         DisruptionController(api, pace),
         VolumeClaimController(api),
         Scheduler(api, pace),

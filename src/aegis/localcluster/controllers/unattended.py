@@ -10,7 +10,6 @@ from aegis.localcluster.controllers.recorder import Recorder
 
 UNATTENDED = (
     "replicationcontrollers",
-    "horizontalpodautoscalers.autoscaling",
     "ingresses.networking.k8s.io",
 )
 _WHY = "the local cluster keeps this object, but has no controller for its kind: nothing will come of it"

@@ -230,8 +230,22 @@ def _endpoint_slice(obj: Object) -> None:
         _fill(port, name="", protocol="TCP")
 
 
+_CPU_PERCENT = 80
+
+
 def _autoscaler(obj: Object) -> None:
-    _fill(obj.setdefault("spec", {}), minReplicas=1)
+    spec = obj.setdefault("spec", {})
+    _fill(spec, minReplicas=1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": _CPU_PERCENT}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    if spec.get("behavior") is not None:
+        behavior = spec["behavior"]
+        every = {"type": "Percent", "value": 100, "periodSeconds": 15}
+        pods = {"type": "Pods", "value": 4, "periodSeconds": 15}
+        up = {"stabilizationWindowSeconds": 0, "selectPolicy": "Max", "policies": [pods, dict(every)]}
+        behavior["scaleUp"] = {**up, **(behavior.get("scaleUp") or {})}
+        behavior["scaleDown"] = {"selectPolicy": "Max", "policies": [every], **(behavior.get("scaleDown") or {})}
 
 
 _DEFAULTS: dict[str, Callable[[Object], None]] = {

@@ -11,8 +11,9 @@ from aegis.localcluster.apiserver.http.bodies import MAX_OBJECT, TooLarge, Unsup
 from aegis.localcluster.apiserver.http.call import Call, Reply, reply, success
 from aegis.localcluster.apiserver.http.rendering import list_kind, render
 from aegis.localcluster.apiserver.http.selecting import selection
-from aegis.localcluster.apiserver.presenting import as_stored
+from aegis.localcluster.apiserver.presenting import as_stored, presented
 from aegis.localcluster.apiserver.refusals import BadRequest, Invalid, NotFound, Unimplemented, invalid_value
+from aegis.localcluster.apiserver.registry import Place
 from aegis.localcluster.apiserver.store import encode
 from aegis.localcluster.apiserver.writing import WriteOptions
 
@@ -28,7 +29,7 @@ def create(core: Core, call: Call) -> Reply:
     if call.resource.group == _WEBHOOKS:
         raise Unimplemented("admission webhooks: they would never be called")
     given = _given(call)
-    created = core.writer.create(call.resource, call.namespace, given, call.write_options())
+    created = core.writer.create(core.registry.kept(call.resource), call.namespace, given, call.write_options())
     return render(call, created, 201)
 
 
@@ -48,7 +49,7 @@ def update(core: Core, call: Call) -> Reply:
     if call.resource.custom and not (given.get("metadata") or {}).get("resourceVersion"):
         fault = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise Invalid(call.resource, call.place.name, [fault])
-    return render(call, core.writer.update(call.place, given, call.write_options()))
+    return render(call, core.writer.update(_kept_place(core, call), given, call.write_options()))
 
 
 def patch(core: Core, call: Call) -> Reply:
@@ -66,11 +67,11 @@ def patch(core: Core, call: Call) -> Reply:
         raise UnsupportedType(", ".join((*accepted, patching.APPLY)))
     if call.body is None:
         raise BadRequest("the patch is empty")
-    place = call.place
+    place = _kept_place(core, call)
     current = core.store.get(place.resource.stored_as, place.key)
     if current is None:
         raise NotFound(place.resource, place.name)
-    new = patching.patched(place.resource, current, call.body, call.content_type)
+    new = patching.patched(place.resource, presented(call.resource, current), call.body, call.content_type)
     _check_size(new)
     return render(call, core.writer.update(place, as_stored(call.resource, new), call.write_options()))
 
@@ -116,8 +117,12 @@ def _apply(core: Core, call: Call) -> Reply:
         )
     applier = Applier(core.store, core.writer)
     options: WriteOptions = call.write_options()
-    applied, created = applier.apply(call.place, given, options, force=call.flag("force"))
+    applied, created = applier.apply(_kept_place(core, call), given, options, force=call.flag("force"))
     return render(call, applied, 201 if created else 200)
+
+
+def _kept_place(core: Core, call: Call) -> Place:
+    return Place(core.registry.kept(call.resource), call.namespace, call.name or "")
 
 
 def _given(call: Call) -> dict[str, Any]:

@@ -35,9 +35,10 @@ def _object(raw: bytes) -> dict[str, Any]:
     parts = {number: value for number, _, value in read(raw)}
     meta = {number: _text(value) for number, _, value in read(_bytes(parts.get(1, b"")))}
     api_version, kind = meta.get(1, ""), meta.get(2, "")
-    if kind not in messages():
+    name = kind if kind in messages() else f"{api_version}.{kind}"
+    if name not in messages():
         raise UndecodableError(f"protobuf bodies of kind {kind!r} are not decoded")
-    obj = _message(kind, _bytes(parts.get(2, b"")), 0)
+    obj = _message(name, _bytes(parts.get(2, b"")), 0)
     return {"apiVersion": api_version, "kind": kind, **obj}
 
 

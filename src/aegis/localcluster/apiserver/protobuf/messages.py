@@ -126,6 +126,17 @@ JobSpec = parallelism:1:*int completions:2:*int activeDeadlineSeconds:3:*int sel
     podReplacementPolicy:14:*string managedBy:15:*string
 CronJobSpec = schedule:1:string startingDeadlineSeconds:2:*int concurrencyPolicy:3:string suspend:4:*bool
     jobTemplate:5:JobTemplateSpec successfulJobsHistoryLimit:6:*int failedJobsHistoryLimit:7:*int timeZone:8:*string
+autoscaling/v1.HorizontalPodAutoscaler = metadata:1:ObjectMeta spec:2:AutoscalerV1Spec status:3:Ignored
+AutoscalerV1Spec = scaleTargetRef:1:CrossVersionObjectReference minReplicas:2:*int maxReplicas:3:*int
+    targetCPUUtilizationPercentage:4:*int
+autoscaling/v2.HorizontalPodAutoscaler = metadata:1:ObjectMeta spec:2:AutoscalerSpec status:3:Ignored
+AutoscalerSpec = scaleTargetRef:1:CrossVersionObjectReference minReplicas:2:*int maxReplicas:3:*int
+    metrics:4:[MetricSpec]
+CrossVersionObjectReference = kind:1:string name:2:string apiVersion:3:string
+MetricSpec = type:1:string resource:4:*ResourceMetricSource containerResource:7:*ContainerResourceMetricSource
+ResourceMetricSource = name:1:string target:2:MetricTarget
+ContainerResourceMetricSource = name:1:string target:2:MetricTarget container:3:string
+MetricTarget = type:1:string value:2:*Quantity averageValue:3:*Quantity averageUtilization:4:*int
 PolicyRule = verbs:1:[string] apiGroups:2:[string] resources:3:[string] resourceNames:4:[string]
     nonResourceURLs:5:[string]
 Subject = kind:1:string apiGroup:2:string name:3:string namespace:4:string

@@ -171,18 +171,26 @@ def _reference(obj: Json) -> str:
     return f"{target.get('kind')}/{target.get('name')}"
 
 
+_SHOWN_TARGETS = 2
+
+
 def _targets(obj: Json) -> str:
-    shown = []
-    for metric in obj["spec"].get("metrics") or ():
-        if metric.get("type") == "Resource":
-            resource = metric["resource"]
-            target = resource.get("target") or {}
-            wanted = target.get("averageUtilization")
-            goal = f"{wanted}%" if wanted is not None else target.get("averageValue", "<unknown>")
-            shown.append(f"{resource.get('name')}: <unknown>/{goal}")
-        else:
-            shown.append("<unknown>")
+    metrics, seen = obj["spec"].get("metrics") or (), (obj.get("status") or {}).get("currentMetrics") or ()
+    used = {m["resource"]["name"]: m["resource"].get("current") or {} for m in seen if m.get("type") == "Resource"}
+    shown = [_target(m, used) for m in metrics[:_SHOWN_TARGETS]]
+    if len(metrics) > _SHOWN_TARGETS:
+        return f"{', '.join(shown)} + {len(metrics) - _SHOWN_TARGETS} more..."
     return ", ".join(shown) or NONE
+
+
+def _target(metric: Json, used: Mapping[str, Json]) -> str:
+    if metric.get("type") != "Resource":
+        return "<unknown>"
+    name, target = metric["resource"].get("name"), metric["resource"].get("target") or {}
+    now = used.get(name, {})
+    if (wanted := target.get("averageUtilization")) is not None:
+        return f"{name}: {now['averageUtilization']}%/{wanted}%" if now else f"{name}: <unknown>/{wanted}%"
+    return f"{name}: {now.get('averageValue', '<unknown>')}/{target.get('averageValue', '<unknown>')}"
 
 
 AUTOSCALERS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from aegis.kube.quantity import QuantityError, parse_quantity
 from aegis.localcluster.apiserver.refusals import forbidden_field, invalid_value, required, unsupported
-from aegis.localcluster.apiserver.validation import values
+from aegis.localcluster.apiserver.validation import autoscaling, values
 from aegis.localcluster.status import Cause
 
 Object = Mapping[str, Any]
@@ -177,10 +177,11 @@ def autoscaler(obj: Object) -> list[Cause]:
     faults = values.present(target.get("kind"), "spec.scaleTargetRef.kind")
     faults += values.present(target.get("name"), "spec.scaleTargetRef.name")
     faults += values.not_negative(spec.get("maxReplicas", 0), "spec.maxReplicas", least=1)
+    faults += values.not_negative(spec.get("minReplicas", 1), "spec.minReplicas", least=1)
     least, most = spec.get("minReplicas") or 1, spec.get("maxReplicas") or 0
     if isinstance(least, int) and isinstance(most, int) and 0 < most < least:
         faults.append(invalid_value("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
-    return faults
+    return faults + autoscaling.metrics(spec.get("metrics") or ()) + autoscaling.behavior(spec.get("behavior") or {})
 
 
 def lease(obj: Object) -> list[Cause]:

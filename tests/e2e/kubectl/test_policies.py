@@ -1,0 +1,59 @@
+"""What kubectl top, autoscale, drain and cordon do on a cluster with metrics, autoscalers and budgets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.kubectl, pytest.mark.namespaces]
+
+
+def ready(k: Any, app: str, count: int) -> list[dict[str, Any]]:
+    """The pods of an app, once so many are ready."""
+
+    def found() -> list[dict[str, Any]]:
+        conditions = [
+            p
+            for p in k.pods(f"app={app}")
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in p["status"].get("conditions") or ())
+        ]
+        return conditions if len(conditions) == count else []
+
+    pods: list[dict[str, Any]] = k.expect(found)
+    return pods
+
+
+def test_a_busy_deployment_is_seen_and_scaled(k: Any) -> None:
+    k.apply("busy")
+    assert "autoscaled" in k("autoscale", "deployment/busy", "--min=1", "--max=3", "--cpu-percent=50")
+    (pod,) = ready(k, "busy", 1)
+    top = k.expect(lambda: k.run("top", "pods").stdout)
+    assert re.search(rf"{pod['metadata']['name']} +\d+m +\d+Mi", top)
+    assert re.search(r"aegis-local-1 +\d+m +\d+% +\d+Mi +\d+%", k("top", "nodes"))
+    ready(k, "busy", 3)
+    assert re.search(r"busy +Deployment/busy +cpu: \d+%/50% +1 +3 +\d", k("get", "hpa"))
+    described = k("describe", "hpa", "busy")
+    assert re.search(r"ScalingActive +True +ValidMetricFound", described)
+    assert re.search(r"SuccessfulRescale .* New size: 3; reason: cpu resource utilization", described)
+
+
+def test_a_drain_waits_for_the_budget(k: Any) -> None:
+    k.apply("web")
+    k("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=2")
+    pods = ready(k, "web", 2)
+    k.expect(lambda: k.json("pdb/web").get("status", {}).get("currentHealthy") == 2)
+    node = pods[0]["spec"]["nodeName"]
+    chosen = ("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=app=web")
+    try:
+        refused = k.fails(*chosen, "--timeout=2s")
+        assert "Cannot evict pod as it would violate the pod's disruption budget" in refused
+        assert re.search(rf"{node} +Ready,SchedulingDisabled", k("get", "node", node))
+        k("patch", "pdb", "web", "--type=merge", "-p", '{"spec": {"minAvailable": 1}}')
+        assert "drained" in k(*chosen, "--timeout=60s")
+        moved = ready(k, "web", 2)
+        assert {p["spec"]["nodeName"] for p in moved} == {p["spec"]["nodeName"] for p in moved} - {node}
+    finally:
+        k("uncordon", node)
+    assert "SchedulingDisabled" not in k("get", "node", node)
