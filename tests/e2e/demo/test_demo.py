@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from aegis.drivers.kubernetes import KubeOptions, connect
+from aegis.drivers.kubernetes.driver import KubernetesDriver
+from aegis.localcluster.cluster import LocalCluster
+from aegis.localcluster.options import ClusterOptions
+
 pytestmark = pytest.mark.namespaces
+
+KEYS = {"scenario", "incident", "phase", "reason", "cause", "root_cause", "decision", "exit", "gates", "duration_seconds",
+        "passed"}  # fmt: skip
+"""Those of an item of `kind: DemoReport`."""
 
 
 def demo(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
@@ -48,6 +58,7 @@ def test_a_scenario_ends_as_the_table_says_and_leaves_nothing(tmp_path: Path) ->
     report = json.loads(out)
     assert (report["kind"], report["passed"]) == ("DemoReport", True)
     (item,) = report["items"]
+    assert set(item) == KEYS
     assert (item["scenario"], item["phase"], item["reason"], item["exit"]) == ("drift", "Failed", "Drifted", 4)
     assert item["decision"] == "ACCEPT"
     assert {"gate", "outcome", "required"} <= item["gates"][0].keys()
@@ -72,3 +83,65 @@ def test_killed_it_takes_its_cluster_along(tmp_path: Path) -> None:
     while processes_of(tmp_path):
         assert time.monotonic() < deadline, processes_of(tmp_path)
         time.sleep(0.1)
+
+
+def until(process: subprocess.Popen[str], words: str) -> list[str]:
+    """What is told up to the line that holds the words."""
+    assert process.stderr is not None
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if words in line:
+            return told
+    raise AssertionError("".join(told)[-3000:])
+
+
+async def names(driver: KubernetesDriver) -> set[str]:
+    return {one["metadata"]["name"] for one in await driver.list("v1", "Namespace")}
+
+
+async def test_on_a_cluster_of_ones_own_it_leaves_nothing_however_it_ends(tmp_path: Path) -> None:
+    cluster = ClusterOptions(state=tmp_path / "cluster", time_scale=20)
+    async with LocalCluster(cluster) as own, connect(KubeOptions(kubeconfig=own.kubeconfig)) as driver:
+        before = await names(driver)
+        words = ("--kubeconfig", str(own.kubeconfig), "--context", "aegis-local", "--scenario", "useless-fix", "--yes")
+        killed = demo(tmp_path, *words)
+        await asyncio.to_thread(until, killed, "starting both arms")
+        killed.kill()
+        await asyncio.to_thread(killed.communicate)
+        left = await names(driver) - before
+        assert min(name.rpartition("-")[0] for name in left) == "aegis-demo-useless-fix"
+        assert len(left) == 3, "its namespace and both arms"
+
+        again = demo(tmp_path, *words)
+        told = await asyncio.to_thread(until, again, "starting both arms")
+        assert any("deleting what an earlier demo left" in line for line in told)
+        assert not left & await names(driver), "what the killed one left is gone"
+        assert len(await names(driver) - before) == 3
+        again.send_signal(signal.SIGINT)
+        _, rest = await asyncio.to_thread(again.communicate, timeout=60)
+        assert again.returncode == 130, rest
+        assert await names(driver) == before
+        assert [path.name for path in (tmp_path / "state" / "aegis" / "demo").iterdir()] == []
+
+
+async def test_on_a_cluster_of_ones_own_it_says_which_permission_it_lacks_and_makes_nothing(tmp_path: Path) -> None:
+    async with (
+        LocalCluster(ClusterOptions(state=tmp_path / "cluster")) as own,
+        connect(KubeOptions(kubeconfig=own.kubeconfig)) as driver,
+    ):
+        reads = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
+        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "reads"}}
+        await driver.create({**role, "rules": [reads]})
+        await driver.create({
+            **role,
+            "kind": "ClusterRoleBinding",
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reads"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "reader"}],
+        })
+        before = await names(driver)
+        refused = demo(tmp_path, "--kubeconfig", str(own.kubeconfig), "--as", "reader", "--yes")
+        _, told = await asyncio.to_thread(refused.communicate, timeout=60)
+        assert refused.returncode == 77, told
+        assert "create namespaces" in told
+        assert await names(driver) == before

@@ -133,11 +133,6 @@ async def ground(
                 await _sweep(options, old, driver, progress)
             async with connected(_settings(options, run.state), as_user=options.as_user) as system:
                 yield Ground(system=system, outside=driver, run=run, folder=folder), able
-        if run.made:
-            raise Unavailable(
-                f"left behind: {', '.join(run.made)}", hint="The next demo on this cluster deletes what is left."
-            )
-        run.end()
 
 
 async def remove(reader: ClusterReader, outside: ClusterWriter, run: Run, name: str) -> None:

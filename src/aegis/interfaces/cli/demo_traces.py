@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aegis.errors import Defect, Refused, Unavailable
+from aegis.errors import Refused, Unavailable
 from aegis.model.refs import ObjectRef
 from aegis.stores.durable import replace_file
 from aegis.stores.locks import private_folder, target_lock
@@ -66,13 +66,15 @@ class Run:
         self.write()
 
     def end(self) -> None:
-        """Nothing is left of it.
+        """It is over; nothing is left to be known of it once nothing that it made is left.
 
         Raises:
-            Defect: if it still names something.
+            Unavailable: if something is.
         """
         if self.made:
-            raise Defect(f"the demo {self.id} still has {', '.join(self.made)}")
+            raise Unavailable(
+                f"left behind: {', '.join(self.made)}", hint="The next demo on this cluster deletes what is left."
+            )
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def write(self) -> None:
@@ -95,11 +97,17 @@ async def begun(home: Path, cluster_uid: str) -> AsyncIterator[Run]:
     Args:
         home: the folder of all runs.
         cluster_uid: of the cluster on which it is.
+
+    Raises:
+        Unavailable: if something is left when the block is.
     """
     run = Run(folder=private_folder(home / secrets.token_hex(4)), cluster_uid=cluster_uid)
     async with _held(run):
         run.write()
-        yield run
+        try:
+            yield run
+        finally:
+            run.end()
 
 
 @asynccontextmanager
