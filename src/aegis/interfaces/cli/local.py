@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,14 +28,17 @@ def command() -> None:
 @make("up", examples='eval "$(aegis local up)"\naegis local up --time-scale 10 --nodes 3', parent=command)
 @click.option("--time-scale", default=1.0, show_default=True, help="How many times faster delays and back-offs pass.")
 @click.option("--nodes", default=2, show_default=True, help="How many nodes the scheduler sees.")
+@click.option(
+    "--falco/--no-falco", default=True, show_default=True, help="Watch what pods do, in the logs of falco pods."
+)
 @click.option("--images", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)
 @click.pass_obj
-def up(options: Globals, time_scale: float, nodes: int, images: tuple[Path, ...]) -> None:
+def up(options: Globals, *, time_scale: float, nodes: int, falco: bool, images: tuple[Path, ...]) -> None:
     """Start it in the background and print the line that points kubectl to it."""
     from aegis.localcluster import daemon
 
     tell = progress_of(options)
-    wanted = _wanted(_state(options), nodes, time_scale, images)
+    wanted = _wanted(state=_state(options), nodes=nodes, time_scale=time_scale, images=images, falco=falco)
     info = daemon.up(wanted, progress=tell, timeout=options.timeout or 60.0)
     for gap in info.not_enforced:
         sys.stderr.write(f"note: {gap}\n")
@@ -85,7 +88,7 @@ def images(options: Globals) -> None:
     emit(options, list_document("Image", items), lambda: columns(("image",), [(one["image"],) for one in items]))
 
 
-def _wanted(state: Path, nodes: int, time_scale: float, images: tuple[Path, ...]) -> ClusterOptions:
+def _wanted(**asked: Any) -> ClusterOptions:
     """What to start.
 
     Raises:
@@ -94,7 +97,7 @@ def _wanted(state: Path, nodes: int, time_scale: float, images: tuple[Path, ...]
     from aegis.localcluster.options import ClusterOptions
 
     try:
-        return ClusterOptions(state=state, nodes=nodes, time_scale=time_scale, images=images)
+        return ClusterOptions(**asked)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -74,13 +74,13 @@ class Process:
         exepath: the file that it runs, as its own root shows it.
         cwd: its working folder.
         tty: the device number of its terminal; 0 for none.
+        ancestors: the nearest first, as far as they are inside the pod.
         session: the short name of its session's leader; None where that is outside of the pod or gone.
         uid: its user, inside the pod.
         user: the user's name in the container; None where nobody has that number.
         gid: its group, inside the pod.
         group: the group's name in the container.
         login_uid: the audit login user; -1 for none.
-        ancestors: the nearest first, as far as they are inside the pod.
     """
 
     name: str
@@ -88,13 +88,13 @@ class Process:
     exepath: str
     cwd: str
     tty: int
-    session: str | None
-    uid: int
-    user: str | None
-    gid: int
-    group: str | None
-    login_uid: int
     ancestors: tuple[Ancestor, ...] = ()
+    session: str | None = None
+    uid: int = 0
+    user: str | None = None
+    gid: int = 0
+    group: str | None = None
+    login_uid: int = -1
 
     @property
     def command(self) -> str:

@@ -22,12 +22,13 @@ from typing import NoReturn
 from aegis.localcluster.kubelet import wire
 from aegis.localcluster.kubelet.watch import seccomp, tracee
 from aegis.localcluster.kubelet.watch.alerts import alert
-from aegis.localcluster.kubelet.watch.events import Ancestor, Connected, Event, Executed, Opened, Process, Subject
-from aegis.localcluster.kubelet.watch.rules import Surroundings, broken, notable, sensitive
+from aegis.localcluster.kubelet.watch.events import Connected, Event, Executed, Opened, Process, Subject
+from aegis.localcluster.kubelet.watch.rules import Rule, Surroundings, broken, notable, sensitive
 from aegis.localcluster.kubelet.watch.seccomp import Notice
 
 _LOOK_AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.005, 2.0
 _PENDING_MAX = 512
+_URGENCY = -10
 _AT_FDCWD = 0xFFFFFF9C
 _ADDRESS_MAX, _INET_SIZE, _INET6_SIZE = 28, 8, 24
 _TCP_CLOSED, _TCP_INFO_SIZE = 7, 8
@@ -39,6 +40,8 @@ _MEMORY_FILE, _DELETED = "/memfd:", " (deleted)"
 
 def run(control: socket.socket) -> NoReturn:
     """Watch until the control socket closes."""
+    with contextlib.suppress(PermissionError):
+        os.nice(_URGENCY)  # every pod waits for it
     try:
         Sentry(control).serve()
     finally:
@@ -53,11 +56,13 @@ class _Watched:
         subject: whose they are.
         listener: the descriptor of their filter; -1 until it is handed over.
         started_at: of the container, nanoseconds since the epoch.
+        accounts: the names that the container has for its users.
     """
 
     subject: Subject
     listener: int = -1
     started_at: int = 0
+    accounts: tracee.Accounts = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +74,8 @@ class _Executing:
     at: int
     until: float
     image: tuple[str, ...]
-    above: tuple[Ancestor, ...]
+    before: Process
+    known: tracee.Status
     foreseen: tuple[Process, os.stat_result] | None
 
 
@@ -213,47 +219,32 @@ class Sentry:
         known = tracee.status(notice.thread)
         if not tracee.may(known, tracee.regular_file(notice.thread, path), tracee.READ):
             return
-        above = tracee.ancestors(known.parent, self._outside)
-        process = tracee.describe(known, watched.subject, above, self._outside)
+        process = tracee.describe(known.pid, tracee.ancestors(known.parent, self._outside))
+        rule = broken(event, process, self._around)
+        if rule is None:
+            return
+        process = self._identified(watched, known, process)
         if seccomp.still_waits(watched.listener, notice):
-            self._tell(watched, event, process)
+            self._tell(watched, rule, event, process)
 
     def _executes(self, watched: _Watched, notice: Notice) -> None:
         if len(self._executing) >= _PENDING_MAX:
             self._lost += 1
             return
         at, known = time.time_ns(), tracee.status(notice.thread)
-        above = tracee.ancestors(known.parent, self._outside)
+        before = tracee.describe(known.pid, tracee.ancestors(known.parent, self._outside))
         pending = _Executing(
             watched=watched,
             call=notice.call,
             at=at,
             until=time.monotonic() + _GIVE_UP_SECONDS,
             image=tracee.image(known.pid),
-            above=above,
-            foreseen=self._foreseen(watched, notice, known, above),
+            before=before,
+            known=known,
+            foreseen=_foreseen(notice, known, before),
         )
         if seccomp.still_waits(watched.listener, notice):
             self._executing[known.pid] = pending
-
-    def _foreseen(
-        self, watched: _Watched, notice: Notice, known: tracee.Status, above: tuple[Ancestor, ...]
-    ) -> tuple[Process, os.stat_result] | None:
-        """What the process will be if the call succeeds: all that is ever known of one that ends at once."""
-        in_folder = notice.call == "execveat"
-        folder, *rest = notice.arguments if in_folder else (_AT_FDCWD, *notice.arguments)
-        given = os.fsdecode(tracee.read_text(notice.thread, rest[0]))
-        try:
-            path = tracee.absolute(notice.thread, folder, given)
-            file = tracee.regular_file(notice.thread, path)
-        except tracee.GoneError:
-            return None  # it will fail, or runs what no path leads to
-        if not tracee.may(known, file, tracee.EXECUTE):
-            return None
-        before = tracee.describe(known, watched.subject, above, self._outside)
-        words = tracee.read_arguments(notice.thread, rest[1], notice.pointer)
-        name = given.rpartition("/")[2][:_NAME_MAX]
-        return replace(before, name=name, arguments=words, exepath=path), file
 
     def _note_executed(self, pid: int, pending: _Executing) -> None:
         """Tell of a program that was executed; nothing if the call failed.
@@ -263,29 +254,28 @@ class Sentry:
         """
         if tracee.image(pid) == pending.image:
             return
-        known = tracee.status(pid)
-        process = tracee.describe(known, pending.watched.subject, pending.above, self._outside)
-        self._judge_program(pending, known, process, tracee.executed_file(pid))
+        process = tracee.describe(pid, pending.before.ancestors)
+        self._judge_program(pending, process, tracee.executed_file(pid))
 
-    def _judge_program(
-        self, pending: _Executing, known: tracee.Status | None, process: Process, file: os.stat_result
-    ) -> None:
+    def _judge_program(self, pending: _Executing, process: Process, file: os.stat_result) -> None:
         watched = pending.watched
         in_memory = process.exepath.startswith(_MEMORY_FILE)
+        if in_memory:
+            process = replace(process, exepath=process.exepath[1:].removesuffix(_DELETED))
         given = any(process.exepath.startswith(f"{folder}/") for folder in watched.subject.shown)
         event = Executed(
             call=pending.call,
             at=pending.at,
             dropped=file.st_ctime_ns > watched.started_at and not given and not in_memory,
             in_memory=in_memory,
-            writable=known is not None and tracee.may(known, file, tracee.WRITE),
+            writable=tracee.may(pending.known, file, tracee.WRITE),
             changed_at=file.st_ctime_ns,
             modified_at=file.st_mtime_ns,
             container_started_at=watched.started_at,
         )
-        if in_memory:
-            process = replace(process, exepath=process.exepath[1:].removesuffix(_DELETED))
-        self._tell(watched, event, process)
+        rule = broken(event, process, self._around)
+        if rule is not None:
+            self._tell(watched, rule, event, self._identified(watched, pending.known, process))
 
     def _connects(self, watched: _Watched, notice: Notice, number: int, where: tuple[int, int]) -> None:
         address, size = where
@@ -293,8 +283,8 @@ class Sentry:
         if remote is None or not notable(remote, self._around) or len(self._connecting) >= _PENDING_MAX:
             return
         known = tracee.status(notice.thread)
-        above = tracee.ancestors(known.parent, self._outside)
-        process = tracee.describe(known, watched.subject, above, self._outside)
+        process = tracee.describe(known.pid, tracee.ancestors(known.parent, self._outside))
+        process = self._identified(watched, known, process)
         borrowed = tracee.borrowed_socket(known.pid, number)
         if not seccomp.still_waits(watched.listener, notice):
             borrowed.close()
@@ -317,7 +307,7 @@ class Sentry:
             except tracee.GoneError:
                 self._executing.pop(pid, None)
                 if pending.foreseen is not None:
-                    self._judge_program(pending, None, *pending.foreseen)
+                    self._judge_program(pending, *pending.foreseen)
         connecting, self._connecting = self._connecting, []
         for one in connecting:
             with one.socket:
@@ -339,14 +329,17 @@ class Sentry:
             host, port = one.socket.getsockname()[:2]
         except OSError:
             return
-        self._tell(one.watched, replace(one.event, local=(host, port)), one.process)
+        event = replace(one.event, local=(host, port))
+        rule = broken(event, one.process, self._around)
+        if rule is not None:
+            self._tell(one.watched, rule, event, one.process)
 
     # Telling.
 
-    def _tell(self, watched: _Watched, event: Event, process: Process) -> None:
-        rule = broken(event, process, self._around)
-        if rule is None:
-            return
+    def _identified(self, watched: _Watched, known: tracee.Status, process: Process) -> Process:
+        return tracee.identify(process, known, watched.subject, accounts=watched.accounts, outside=self._outside)
+
+    def _tell(self, watched: _Watched, rule: Rule, event: Event, process: Process) -> None:
         node = watched.subject.node
         message = {"event": "alert", "node": node, "alert": alert(rule, event, process, watched.subject)}
         try:
@@ -356,6 +349,21 @@ class Sentry:
             wire.send(self._control, message)
         except BlockingIOError:
             self._lost += 1
+
+
+def _foreseen(notice: Notice, known: tracee.Status, before: Process) -> tuple[Process, os.stat_result] | None:
+    """What a process will be if its call succeeds: all that is ever known of one that ends at once."""
+    folder, *rest = notice.arguments if notice.call == "execveat" else (_AT_FDCWD, *notice.arguments)
+    given = os.fsdecode(tracee.read_text(notice.thread, rest[0]))
+    try:
+        path = tracee.absolute(notice.thread, folder, given)
+        file = tracee.regular_file(notice.thread, path)
+    except tracee.GoneError:
+        return None  # it will fail, or runs what no path leads to
+    if not tracee.may(known, file, tracee.EXECUTE):
+        return None
+    words = tracee.read_arguments(notice.thread, rest[1], notice.pointer)
+    return replace(before, name=given.rpartition("/")[2][:_NAME_MAX], arguments=words, exepath=path), file
 
 
 def _inet(address: bytes) -> tuple[str, int] | None:

@@ -11,11 +11,12 @@ import contextlib
 import ctypes
 import os
 import posixpath
+import re
 import socket
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aegis.localcluster.kubelet.watch.events import Ancestor, Process, Subject
@@ -28,6 +29,7 @@ _ACCOUNTS_MAX = 65_536
 _AT_FDCWD = -100
 _SYS_OPENAT2, _SYS_PIDFD_GETFD = 437, 438
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
+_FIELD = re.compile(r"^(Name|Tgid|PPid|Uid|Gid|Groups|CapEff|Seccomp_filters):\t(.*)$", re.MULTILINE)
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
 _NO_LOGIN = 0xFFFFFFFF
 READ, WRITE, EXECUTE = 4, 2, 1
@@ -39,26 +41,41 @@ class _Vector(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
+# Made once: this is asked for at every file that a pod opens. The sentry has one thread only.
+_buffer = ctypes.create_string_buffer(_PATH_MAX)
+_bytes = memoryview(_buffer).cast("B")
+_local, _remote = _Vector(ctypes.addressof(_buffer), _PATH_MAX), (_Vector * 2)()
+_local_at, _first, _second = ctypes.addressof(_local), _remote[0], _remote[1]
+_read_vectors = _libc.process_vm_readv if hasattr(_libc, "process_vm_readv") else None
+if _read_vectors is not None:
+    _read_vectors.argtypes = (
+        ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong,
+    )  # fmt: skip
+
+
+Accounts = dict[tuple[str, int], str | None]
+"""Names by file and number."""
+
+
 class GoneError(Exception):
     """The process has ended, or what it named cannot be read."""
 
 
 def read_memory(pid: int, address: int, size: int) -> bytes:
-    """What lies at an address; less where the memory ends before.
+    """What lies at an address, up to 4 KiB; less where the memory ends before.
 
     Raises:
         GoneError: nothing can be read there.
     """
-    first = min(size, _PAGE - address % _PAGE)
-    buffer = ctypes.create_string_buffer(size)
-    local = _Vector(ctypes.addressof(buffer), size)
     # A vector a page: the kernel does not split one that is only half readable.
-    remote = (_Vector * 2)(_Vector(address, first), _Vector(address + first, size - first))
-    count = 2 if size > first else 1
-    got = int(_libc.process_vm_readv(pid, ctypes.byref(local), 1, remote, count, 0))
+    _first.base, _first.length = address, min(size, _PAGE - address % _PAGE)
+    _second.base, _second.length = address + _first.length, size - _first.length
+    _local.length = size
+    count = 2 if _second.length else 1
+    got = _read_vectors(pid, _local_at, 1, _remote, count, 0) if _read_vectors is not None else -1
     if got <= 0:
         raise GoneError(f"memory of process {pid}")
-    return buffer.raw[:got]
+    return bytes(_bytes[:got])
 
 
 def read_text(pid: int, address: int, limit: int = _PATH_MAX) -> bytes:
@@ -124,10 +141,7 @@ def status(pid: int | str) -> Status:
     Raises:
         GoneError: it has ended.
     """
-    fields: dict[str, str] = {}
-    for line in _read(f"/proc/{pid}/status").decode("utf-8", "replace").splitlines():
-        name, _, value = line.partition(":\t")
-        fields[name] = value
+    fields = dict(_FIELD.findall(_read(f"/proc/{pid}/status").decode("utf-8", "replace")))
     try:
         return Status(
             name=fields["Name"],
@@ -178,30 +192,50 @@ def ancestors(parent: int, outside: int) -> tuple[Ancestor, ...]:
     return tuple(found)
 
 
-def describe(known: Status, subject: Subject, above: tuple[Ancestor, ...], outside: int) -> Process:
-    """All that an alert tells of a process.
+def describe(pid: int, above: tuple[Ancestor, ...]) -> Process:
+    """What the rules ask of a process: all that is cheap to know.
 
     Raises:
         GoneError: it has ended.
     """
-    pid = known.pid
-    numbers = _stat(pid)
-    uid = subject.uid if subject.single_user else known.uid
-    gid = 0 if subject.single_user else known.gid
-    login = int(_read(f"/proc/{pid}/loginuid") or _NO_LOGIN)
     return Process(
         name=_read(f"/proc/{pid}/comm").decode("utf-8", "replace").rstrip("\n"),
         arguments=_arguments(pid),
         exepath=_link(f"/proc/{pid}/exe"),
         cwd=_link(f"/proc/{pid}/cwd"),
-        tty=int(numbers[6]),
-        session=_session(int(numbers[5]), outside),
-        uid=uid,
-        user=_account(pid, "/etc/passwd", uid),
-        gid=gid,
-        group=_account(pid, "/etc/group", gid),
-        login_uid=-1 if login == _NO_LOGIN else login,
+        tty=int(_stat(pid)[6]),
         ancestors=above,
+    )
+
+
+def identify(process: Process, known: Status, subject: Subject, *, accounts: Accounts, outside: int) -> Process:
+    """A process with what an alert tells of it beside: as whom it acted.
+
+    Args:
+        process: as it was described.
+        known: its status.
+        subject: whose it is.
+        accounts: the names that its container has for numbers; what is missing is looked up and kept.
+        outside: how many filters a process is under that is not watched.
+    """
+    uid = subject.uid if subject.single_user else known.uid
+    gid = 0 if subject.single_user else known.gid
+    for file, number in (("/etc/passwd", uid), ("/etc/group", gid)):
+        if (file, number) not in accounts:
+            accounts[file, number] = _account(known.pid, file, number)
+    login, session = _NO_LOGIN, None
+    with contextlib.suppress(GoneError):
+        login = int(_read(f"/proc/{known.pid}/loginuid") or _NO_LOGIN)
+        leader = status(int(_stat(known.pid)[5]))
+        session = leader.name if leader.filters > outside else None
+    return replace(
+        process,
+        session=session,
+        uid=uid,
+        user=accounts["/etc/passwd", uid],
+        gid=gid,
+        group=accounts["/etc/group", gid],
+        login_uid=-1 if login == _NO_LOGIN else login,
     )
 
 
@@ -310,14 +344,6 @@ def borrowed_socket(pid: int, number: int) -> socket.socket:
     except OSError as error:
         os.close(fd)
         raise GoneError(f"descriptor {number} of process {pid}") from error
-
-
-def _session(leader: int, outside: int) -> str | None:
-    try:
-        known = status(leader)
-    except GoneError:
-        return None
-    return known.name if known.filters > outside else None
 
 
 def _arguments(pid: int) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from aegis.localcluster.kubelet.sandbox.launch import RootFile
 def test_the_standard_images_and_no_other() -> None:
     registry = Registry.standard()
     assert list(registry.references()) == [
-        "docker.io/library/busybox:1.36", "docker.io/library/nginx:1.27", "docker.io/library/python:3.12-slim"
+        "docker.io/falcosecurity/falco:0.44.1", "docker.io/library/busybox:1.36", "docker.io/library/nginx:1.27",
+        "docker.io/library/python:3.12-slim",
     ]  # fmt: skip
     assert registry.find("docker.io/nginx:1.27") is registry.find("nginx:1.27")
     assert registry.find("nginx") is None
