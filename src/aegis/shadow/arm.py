@@ -29,6 +29,7 @@ class Crash:
         container: which container ended.
         count: how often since it was last looked at.
         epoch: what it counts for; see `Arm.rebase`.
+        at: when it was seen, in nominal seconds.
     """
 
     pod: Json
@@ -36,6 +37,7 @@ class Crash:
     container: str
     count: int
     epoch: int = 0
+    at: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class Arm:
         self._events: dict[str, Json] = {}
         self._endpoints: dict[str, frozenset[str]] = {}
         self._crashes = 0
-        self._matching = 0
+        self._matching: list[float] = []
         self._transitions = 0
         self._replaced = 0
         self._epoch = 0
@@ -109,7 +111,7 @@ class Arm:
         uid = str((pod.get("metadata") or {}).get("uid") or "")
         known = self._pods.setdefault(uid, _Pod(pod=pod))
         known.pod = pod
-        crashes = [] if known.leaving else self._count(uid, known)
+        crashes = [] if known.leaving else self._count(uid, known, now)
         known.leaving = known.leaving or bool((pod.get("metadata") or {}).get("deletionTimestamp"))
         self._see_readiness(known)
         if kind == "DELETED":
@@ -148,12 +150,13 @@ class Arm:
         if crash.uid in self._pods:
             self._pods[crash.uid].signature = signature
         if self._production is not None and self._production.matches(signature):
-            self._matching += crash.count
+            self._matching += [crash.at] * crash.count
 
     def rebase(self) -> None:
         """Start counting anew: pods that were there before the fix have failed for what they were then."""
         self._epoch += 1
-        self._crashes = self._matching = self._transitions = self._replaced = 0
+        self._crashes = self._transitions = self._replaced = 0
+        self._matching = []
         self._available_at = self._stable_since = None
         for known in self._pods.values():
             known.transitions, known.was_ready = 0, known.ready
@@ -177,7 +180,8 @@ class Arm:
         return Tally(
             trials=self.trials,
             crashes=self._crashes,
-            matching=self._matching,
+            matching=len(self._matching),
+            matched_at=tuple(sorted(self._matching)),
             symptomatic=sum(1 for s in shown if s is not None and self._matches(s)) + self._never_made(len(current)),
             ready=sum(1 for known in current if known.ready),
             transitions=max((known.transitions for known in self._pods.values()), default=self._transitions),
@@ -198,7 +202,7 @@ class Arm:
 
     # how it is counted
 
-    def _count(self, uid: str, known: _Pod) -> list[Crash]:
+    def _count(self, uid: str, known: _Pod, now: float) -> list[Crash]:
         crashes = []
         for status in container_statuses(known.pod):
             name = str(status.get("name"))
@@ -206,15 +210,14 @@ class Arm:
             run.ended |= {_identity(ended) for ended in _ends(known.pod, status)}
             total = max(len(run.ended), _restarts(status))
             if total > run.crashes:
-                crashes.append(
-                    Crash(pod=known.pod, uid=uid, container=name, count=total - run.crashes, epoch=self._epoch)
-                )
+                count = total - run.crashes
+                crashes.append(Crash(pod=known.pod, uid=uid, container=name, count=count, epoch=self._epoch, at=now))
                 run.crashes = total
                 self._stable_since = None
         if _phase(known.pod) == "Failed" and not known.failed:
             known.failed = True
             if not crashes and not any(run.crashes for run in known.runs.values()):
-                crashes.append(Crash(pod=known.pod, uid=uid, container="", count=1, epoch=self._epoch))
+                crashes.append(Crash(pod=known.pod, uid=uid, container="", count=1, epoch=self._epoch, at=now))
         return crashes
 
     def _see_readiness(self, known: _Pod) -> None:

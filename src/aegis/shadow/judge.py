@@ -66,6 +66,7 @@ class Tally:
         trials: how many pods are tried.
         crashes: how often containers ended that should go on.
         matching: how many of these crashes show production's signature.
+        matched_at: when each of these was seen, in nominal seconds since the arms were started, in order.
         symptomatic: how many trials show production's symptom now (for symptoms that are no crashes).
         ready: how many trials are ready now.
         transitions: changes of readiness, after it was first reached, of the pod with the most.
@@ -78,6 +79,7 @@ class Tally:
     trials: int
     crashes: int = 0
     matching: int = 0
+    matched_at: tuple[float, ...] = ()
     symptomatic: int = 0
     ready: int = 0
     transitions: int = 0
@@ -183,8 +185,16 @@ def _crashes(pair: Pair, rules: Rules) -> GateResult | None:
             return _open(gate, pair.artefact)
         return replace(gate, outcome=Outcome.FAILED, reason="the fixed workload crashes too")
     if pair.r.matching >= rules.crashes_needed:
-        return gate if pair.watched >= rules.at_least else None
+        return gate if pair.watched >= max(rules.at_least, _decisive(pair, rules)) else None
     return _without_crashes(gate, pair, rules)
+
+
+def _decisive(pair: Pair, rules: Rules) -> float:
+    """When R crashed often enough: C, which may have started later, must have run for as long as R had by then.
+
+    Else R has a head start: what crashes every N seconds would have done so in R, and not yet in C.
+    """
+    return pair.r.matched_at[rules.crashes_needed - 1] if len(pair.r.matched_at) >= rules.crashes_needed else 0.0
 
 
 def _without_crashes(gate: GateResult, pair: Pair, rules: Rules) -> GateResult | None:

@@ -77,6 +77,17 @@ def test_each_end_counts_and_a_missed_one_too() -> None:
     assert [crash.count for crash in seen] == [1, 2, 1]
 
 
+def test_a_crash_is_dated_when_it_was_seen_whenever_its_log_is_read() -> None:
+    one = arm()
+    first = see(one, pod(state={"terminated": ended(0)}), now=10.0)
+    later = see(one, pod(restarts=3, last=ended(2)), now=40.0)
+    for crash in (*later, *first):
+        one.explain(crash, BOOM)
+    assert one.tally(50.0).matched_at == (10.0, 40.0, 40.0)
+    one.rebase()
+    assert one.tally(50.0).matched_at == ()
+
+
 def test_the_words_of_waiting_are_no_crash() -> None:
     assert not see(arm(), pod(state={"waiting": {"reason": "CrashLoopBackOff"}}))
 

@@ -54,6 +54,15 @@ def test_crashes_are_counted_seven_to_none(now: Pair, expected: str) -> None:
     assert outcome(judge.reproduction(now, CRASH)) == expected
 
 
+@pytest.mark.parametrize(("elapsed", "expected"), [(609.9, "open"), (640.0, "open"), (640.1, "PASSED")])
+def test_a_candidate_that_starts_later_is_watched_for_as_long_as_the_broken_one_ran(
+    elapsed: float, expected: str
+) -> None:
+    broken = replace(red(10), matched_at=tuple(600.0 + n / 10 for n in range(10)))
+    later = Tally(trials=5, ready=5, available_at=39.5, stable_for=elapsed - 39.5)
+    assert outcome(judge.reproduction(pair(elapsed, r=broken, c=later), CRASH)) == expected
+
+
 def symptom(elapsed: float, r: int, c: int, *, stable: float = 0.0, trials: int = 5) -> Pair:
     return Pair(
         elapsed=elapsed,
