@@ -29,7 +29,7 @@ class Cluster:
     """Which cluster one speaks to.
 
     Attributes:
-        uid: the uid of the kube-system namespace.
+        uid: the uid of the kube-system namespace; empty for whoever may not see that.
         server: its URL.
         context: the kubeconfig context; empty within a cluster.
         version: the server's gitVersion.

@@ -121,14 +121,6 @@ class System:
         evidence = await self._collect(EvidenceRequest(target=target, namespaces=(target.namespace,)))
         return evidence, diagnose(evidence, target, now=utc_now(), time_scale=self.cluster.time_scale)
 
-    async def survey(self, namespaces: tuple[str, ...]) -> tuple[tuple[Evidence, ...], tuple[Diagnosis, ...]]:
-        """Everything that is wrong in the namespaces; none named: in the cluster. Our own shadows are no production."""
-        from aegis.diagnosis.engine import diagnose_all
-
-        request = EvidenceRequest(target=None, namespaces=namespaces, excluded=await self.own_shadows())
-        evidence = await self._collect(request)
-        return evidence, diagnose_all(evidence, now=utc_now(), time_scale=self.cluster.time_scale)
-
     async def sweep(self, shadow_id: str = "") -> bool:
         """Remove shadows that a dead process left: of incidents that are over, and the named one.
 
@@ -322,12 +314,18 @@ class System:
 
 
 @asynccontextmanager
-async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterator[System]:
+async def connected(loaded: LoadedSettings, *, as_user: str = "", only_read: bool = False) -> AsyncIterator[System]:
     """The whole system, connected to the cluster that is configured.
+
+    Args:
+        loaded: the settings.
+        as_user: impersonate.
+        only_read: nothing will be kept or written, so that it need not be known which cluster this is.
 
     Raises:
         UsageError: if the configuration cannot be used.
         Unavailable: if there is none, or it does not answer.
+        PermissionDenied: if the caller may not know which cluster this is.
     """
     from aegis.actuator import ClusterActuator
     from aegis.drivers.kubernetes import connect
@@ -336,6 +334,11 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "") -> AsyncIterat
     places = places_of(loaded)
     async with connect(loaded.kube_options(as_user=as_user)) as driver:
         cluster, user, audit = await driver.cluster(), await driver.whoami(), audit_log(places)
+        if not (cluster.uid or only_read):
+            raise PermissionDenied(
+                f"not permitted: {user.name} may not get namespaces kube-system, by whose uid this cluster is known",
+                hint="Ask for a role that allows get on namespaces.",
+            )
         yield System(
             settings=loaded.settings,
             places=places,

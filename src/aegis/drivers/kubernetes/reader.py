@@ -12,7 +12,7 @@ from aegis.drivers.kubernetes.gateway import Gateway, call_on
 from aegis.drivers.kubernetes.resources import Resource, as_ref
 from aegis.drivers.kubernetes.transport import Call, Refusal, Transport
 from aegis.drivers.kubernetes.watch import Watcher, list_all
-from aegis.errors import Invalid, NotFound, Unavailable
+from aegis.errors import Invalid, NotFound, PermissionDenied, Unavailable
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import Access, Cluster, LogQuery, ObjectEvent, User
 
@@ -32,14 +32,14 @@ class KubernetesReader(Gateway):
     async def cluster(self) -> Cluster:
         """Which cluster this is; asked once."""
         if self._cluster is None:
-            namespace = await self.get(ObjectRef(api_version="v1", kind="Namespace", name="kube-system"))
+            uid = await self._uid()
             version = await self._json(
                 Call(doing=Doing(verb="get", resource="/version"), method="GET", path="/version", repeatable=True)
             )
             git_version = str(version.get("gitVersion") or "")
             local = await self._local_facts() if git_version.endswith(_LOCAL_MARK) and self.endpoint.loopback else None
             self._cluster = Cluster(
-                uid=str(namespace["metadata"]["uid"]),
+                uid=uid,
                 server=self.endpoint.server,
                 context=self.endpoint.context,
                 version=git_version,
@@ -48,6 +48,14 @@ class KubernetesReader(Gateway):
                 gaps=tuple(line for line in str((local or {}).get("notEnforced") or "").splitlines() if line.strip()),
             )
         return self._cluster
+
+    async def _uid(self) -> str:
+        """Of the namespace kube-system; empty for whoever may not see that, as one with a role in a single namespace."""
+        try:
+            namespace = await self.get(ObjectRef(api_version="v1", kind="Namespace", name="kube-system"))
+        except PermissionDenied:
+            return ""
+        return str(namespace["metadata"]["uid"])
 
     async def whoami(self) -> User:
         """Who the API server says the caller is.

@@ -17,7 +17,7 @@ from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit, list_document, stream
 from aegis.interfaces.cli.problems_text import problems_text
 from aegis.interfaces.cli.session import namespace_of, opened, run_async
-from aegis.interfaces.cli.targets import CLUSTER_SCOPED, MANIFESTS, named_targets, split_target, typed
+from aegis.interfaces.cli.targets import CLUSTER_SCOPED, MANIFESTS, must_be_there, named_targets, split_target, typed
 from aegis.interfaces.cli.text import diagnosis_text
 from aegis.model.diagnosis import Confidence, Diagnosis, diagnosis_to_dict
 from aegis.model.evidence import Evidence
@@ -142,7 +142,7 @@ def _check(
 
 
 async def _once(options: Globals, asked: Asked) -> int:
-    async with opened(options) as system:
+    async with opened(options, only_read=True) as system:
         found = await _look(options, system, asked)
     _print(options, found)
     return found.status
@@ -163,7 +163,7 @@ def _print(options: Globals, found: Found) -> None:
 async def _watched(options: Globals, asked: Asked, seconds: float | None) -> int:
     from aegis.interfaces.cli.analyze_watch import Changes, watched
 
-    async with opened(options) as system:
+    async with opened(options, only_read=True) as system:
         where = "" if options.all_namespaces or asked.files else namespace_of(options, system)
         changes = Changes(system.reader, where)
         return await watched(options, changes, lambda: _look(options, system, asked), seconds)
@@ -174,7 +174,7 @@ async def _look(options: Globals, system: System, asked: Asked) -> Found:
     namespace = namespace_of(options, system)
     named = await named_targets(system.reader, typed(asked.words), namespace, asked.files, given=options.namespace)
     for ref in named:
-        await system.reader.get(ref)
+        await must_be_there(system.reader, ref)
     if len(named) == 1:
         return await _one(system, named[0])
     return await _several(options, system, await _wanted(options, system, asked, named))

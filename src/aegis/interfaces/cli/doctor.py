@@ -134,7 +134,7 @@ async def _cluster(options: Globals, loaded: LoadedSettings) -> list[Finding]:
     from aegis.wiring import connected
 
     try:
-        async with connected(loaded, as_user=options.as_user) as system:
+        async with connected(loaded, as_user=options.as_user, only_read=True) as system:
             return [*_reached(system), *await _permissions(options, system), *_enforced(system)]
     except AegisError as error:
         return [_missing("cluster", error, remedy="Point --kubeconfig or --context to one, or: aegis local up.")]

@@ -115,7 +115,7 @@ def command(
 
 async def _fix(options: Globals, words: tuple[str, ...], files: tuple[Path, ...], wish: Wish) -> int:
     if not words and not files:
-        raise UsageError("no object is named", hint="Write KIND/NAME, as deploy/web, or -f FILE.")
+        raise UsageError("no TARGET is named", hint="Write KIND/NAME, as deploy/web, or -f FILE.")
     async with opened(options) as system:
         namespace = namespace_of(options, system)
         ref = await existing_target(system.reader, words, namespace, files, given=options.namespace)

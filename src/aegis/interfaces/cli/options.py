@@ -144,7 +144,9 @@ class AegisCommand(click.Command):
         others = [
             record
             for option in self.get_params(ctx)
-            if option not in self._own and (record := option.get_help_record(ctx)) is not None
+            if option not in self._own
+            and isinstance(option, click.Option)
+            and (record := option.get_help_record(ctx)) is not None
         ]
         for title, records in (("Options", own), ("Options of every command", others)):
             if records:

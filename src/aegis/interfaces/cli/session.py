@@ -41,8 +41,12 @@ def settings_of(options: Globals) -> LoadedSettings:
 
 
 @asynccontextmanager
-async def opened(options: Globals) -> AsyncIterator[System]:
+async def opened(options: Globals, *, only_read: bool = False) -> AsyncIterator[System]:
     """The system, connected to the cluster that the options mean.
+
+    Args:
+        options: of the command line.
+        only_read: nothing will be kept or written: then a role in a single namespace is enough.
 
     Raises:
         UsageError: if the configuration cannot be used.
@@ -50,7 +54,7 @@ async def opened(options: Globals) -> AsyncIterator[System]:
     """
     from aegis.wiring import connected
 
-    async with connected(settings_of(options), as_user=options.as_user) as system:
+    async with connected(settings_of(options), as_user=options.as_user, only_read=only_read) as system:
         yield system
 
 

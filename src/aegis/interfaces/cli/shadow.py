@@ -188,7 +188,9 @@ async def _create(options: Globals, words: tuple[str, ...], files: tuple[Path, .
         tools = system.shadow_tools(progress_of(options))
         life = timedelta(minutes=system.settings.shadow.ttl_minutes)
         if ttl is not None and timedelta(seconds=ttl) > life:
-            raise UsageError(f"--ttl is at most {life}", hint="See shadow.ttl_minutes in `aegis config`.")
+            raise UsageError(
+                f"--ttl is at most {life.total_seconds() / 60:.0f}m", hint="See shadow.ttl_minutes in `aegis config`."
+            )
         namespace = namespace_of(options, system)
         target = await existing_target(system.reader, words, namespace, files, given=options.namespace)
         await system.tidy()

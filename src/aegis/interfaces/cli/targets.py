@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from aegis.errors import UsageError
+from aegis.errors import NotFound, PermissionDenied, UsageError
 from aegis.model.refs import ObjectRef
 from aegis.ports import ClusterReader
 
@@ -112,8 +112,41 @@ async def existing_target(
         refs = [ref for ref in refs if ref.kind in WORKLOADS]
     if len(refs) != 1:
         raise UsageError(_how_many(refs), hint=_SPELLING if not refs else "Name one: KIND/NAME.")
-    await reader.get(refs[0])
+    await must_be_there(reader, refs[0])
     return refs[0]
+
+
+async def must_be_there(reader: ClusterReader, ref: ObjectRef) -> None:
+    """That an object is there.
+
+    Raises:
+        NotFound: if it is not; the hint says what is, or that the namespace is not there either.
+    """
+    if await reader.find(ref) is not None:
+        return
+    where = f" in the namespace {ref.namespace}" if ref.namespace else ""
+    raise NotFound(f"there is no {ref.kind} {ref.name}{where}", hint=await _what_there_is(reader, ref))
+
+
+async def _what_there_is(reader: ClusterReader, ref: ObjectRef) -> str:
+    """What to do about an object that is not there."""
+    from difflib import get_close_matches
+
+    try:
+        names = [
+            str(obj["metadata"]["name"])
+            for obj in await reader.list(ref.api_version, ref.kind, namespace=ref.namespace)
+        ]
+        home = ObjectRef(api_version="v1", kind="Namespace", name=ref.namespace)
+        if not names and ref.namespace and await reader.find(home) is None:
+            return f"There is no namespace {ref.namespace} either: say which with -n."
+    except PermissionDenied:
+        return "Say which namespace with -n."
+    near = get_close_matches(ref.name, names, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    shown = ", ".join(sorted(names)[:_MOST_NAMED])
+    return f"There: {shown}{', …' if len(names) > _MOST_NAMED else ''}." if names else "Say which namespace with -n."
 
 
 async def named_targets(
