@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from aegis.diagnosis.engine import diagnose, diagnose_all
 from aegis.diagnosis.ties import WORKLOADS
+from aegis.errors import PermissionDenied, Unavailable
 from aegis.evidence.kubernetes import KubernetesEvidence
 from aegis.kube.pod_template import template_labels
 from aegis.kube.selector import Selector
-from aegis.model.diagnosis import Diagnosis
+from aegis.model.diagnosis import Confidence, Diagnosis
 from aegis.model.evidence import Evidence
 from aegis.model.refs import Json, ObjectRef
 from aegis.ports import ClusterReader, EvidenceRequest
@@ -43,12 +45,23 @@ class Wanted:
         return self.selector.matches(own) or self.selector.matches(template_labels(obj))
 
 
+_FAILING: Final = frozenset({"Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "Service"})
+"""Kinds without which nobody can say that nothing is wrong."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What was seen, and what it says."""
+    """What was seen, and what it says.
+
+    Attributes:
+        evidence: what was read.
+        found: the diagnoses.
+        unread: what could not be read, in words.
+    """
 
     evidence: tuple[Evidence, ...]
     found: tuple[Diagnosis, ...]
+    unread: tuple[str, ...] = ()
 
 
 async def survey(
@@ -61,17 +74,28 @@ async def survey(
         wanted: which objects.
         own: the namespaces of our own shadows, which are no production.
         clock: what time it is.
+
+    Raises:
+        PermissionDenied: if nothing is found, and what may fail could not be read.
+        Unavailable: the same, for another reason.
     """
     scale = (await reader.cluster()).time_scale
     namespaces = wanted.namespaces or tuple(sorted({ref.namespace for ref in wanted.targets}))
     excluded = own - {ref.namespace for ref in wanted.targets}
     request = EvidenceRequest(target=None, namespaces=namespaces, excluded=excluded)
     evidence = tuple(await KubernetesEvidence(reader).collect(request))
+    unread = {item.subject.kind: item for item in evidence if item.source == "note" and "code" in item.payload}
+    found = _diagnosed(evidence, wanted, clock(), scale)
+    blind = [item for kind, item in sorted(unread.items()) if kind in _FAILING]
+    if blind and all(one.verdict is Confidence.HEALTHY for one in found):
+        denied = blind[0].payload["code"] == PermissionDenied.code
+        error = PermissionDenied if denied else Unavailable
+        raise error(blind[0].summary, hint="Look where you may, with -n." if denied else "Try again.")
+    return Survey(evidence=evidence, found=found, unread=tuple(item.summary for item in unread.values()))
+
+
+def _diagnosed(evidence: tuple[Evidence, ...], wanted: Wanted, now: datetime, scale: float) -> tuple[Diagnosis, ...]:
     if wanted.targets:
-        return Survey(
-            evidence=evidence,
-            found=tuple(diagnose(evidence, ref, now=clock(), time_scale=scale) for ref in wanted.targets),
-        )
-    filtered = bool(wanted.kind or wanted.selector)
-    found = diagnose_all(evidence, now=clock(), time_scale=scale, only=wanted.takes if filtered else None)
-    return Survey(evidence=evidence, found=found)
+        return tuple(diagnose(evidence, ref, now=now, time_scale=scale) for ref in wanted.targets)
+    only = wanted.takes if wanted.kind or wanted.selector else None
+    return diagnose_all(evidence, now=now, time_scale=scale, only=only)

@@ -14,7 +14,7 @@ import click
 from aegis.errors import NotFound, PermissionDenied, UsageError
 from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
-from aegis.interfaces.cli.output import emit, list_document, stream
+from aegis.interfaces.cli.output import emit, list_document, plain, stream
 from aegis.interfaces.cli.problems_text import problems_text
 from aegis.interfaces.cli.session import namespace_of, opened, run_async
 from aegis.interfaces.cli.targets import CLUSTER_SCOPED, MANIFESTS, must_be_there, named_targets, split_target, typed
@@ -194,6 +194,8 @@ async def _several(options: Globals, system: System, wanted: Wanted) -> Found:
 
     own = await system.own_shadows()
     seen = await survey(system.reader, wanted, own=own, clock=utc_now)
+    for unread in () if options.quiet else seen.unread:
+        sys.stderr.write(f"note: {plain(unread)}\n")
     if not wanted.targets and wanted.namespaces and not seen.found:
         await _check_there(system.reader, wanted.namespaces[0])
         if wanted.namespaces[0] in own and not options.quiet:
