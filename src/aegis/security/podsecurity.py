@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from aegis.kube.pod_security import CONTROLS, Control, Fault, pod_of
 from aegis.kube.pod_template import template_of
 from aegis.model.refs import Json, ObjectRef
 from aegis.model.security import SecurityFinding, Severity
 from aegis.ports import ScanResult
-from aegis.security.standards import CONTROLS, Control, Fault, pod_of
 
 NAME = "podsecurity"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aegis.errors import Refused
+from aegis.kube.pod_security import CONTROLS, pod_of
 from aegis.kube.pod_template import containers, template_of, template_path
 from aegis.model.refs import Json, JsonObject, ObjectRef
-from aegis.security.standards import CONTROLS, pod_of
 from aegis.shadow.closure import Closure, Known
 from aegis.shadow.synthetic import Faker
 from aegis.shadow.workloads import SCALED, replicas

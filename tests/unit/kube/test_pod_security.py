@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aegis.security.standards import CONTROLS, pod_of
+from aegis.kube.pod_security import CONTROLS, pod_of
 
 Json = dict[str, Any]
 
