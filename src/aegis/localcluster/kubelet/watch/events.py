@@ -156,7 +156,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """A connection that was made or is under way.
+    """A connection that was begun, whatever became of it.
 
     Attributes:
         at: nanoseconds since the epoch.

@@ -1,9 +1,9 @@
 """The process that looks at every watched call of all pods, and tells the kubelet which of them break a rule.
 
 It has a process of its own, as the switch has, so that no pod waits for a busy API server. It answers each call at
-once; what can only be known afterwards (that a program was executed, that a connection was made) is looked at again a
-little later. Messages on the control socket: `watch` comes, with the socket by which a container will hand over its
-listener; `alert` goes.
+once; what can only be known afterwards (that a program was executed, from which port a connection goes) is looked at
+again a little later. Messages on the control socket: `watch` comes, with the socket by which a container will hand over
+its listener, and `around`, with what the rules have to know of the cluster; `alert` and `lost` go.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ _PENDING_MAX = 512
 _URGENCY = -10
 _AT_FDCWD = 0xFFFFFF9C
 _ADDRESS_MAX, _INET_SIZE, _INET6_SIZE = 28, 8, 24
-_TCP_CLOSED, _TCP_INFO_SIZE = 7, 8
 _NAME_MAX = 15
 # What may name a sensitive file: everything else that begins with a slash is let go at once.
 _SUSPICIOUS = re.compile(rb"^(?!/)|shadow|sudoers|pam\.|pwquality|\.\.")
@@ -84,7 +83,8 @@ class _Connecting:
     watched: _Watched
     event: Connected
     process: Process
-    socket: socket.socket = field(repr=False)
+    socket: socket.socket
+    due: float
 
 
 class Sentry:
@@ -296,7 +296,8 @@ class Sentry:
             local=("", 0),
             remote=remote,
         )
-        self._connecting.append(_Connecting(watched=watched, event=event, process=process, socket=borrowed))
+        due = time.monotonic() + _LOOK_AGAIN_SECONDS
+        self._connecting.append(_Connecting(watched=watched, event=event, process=process, socket=borrowed, due=due))
 
     # What can only be known afterwards.
 
@@ -308,8 +309,9 @@ class Sentry:
                 self._executing.pop(pid, None)
                 if pending.foreseen is not None:
                     self._judge_program(pending, *pending.foreseen)
-        connecting, self._connecting = self._connecting, []
-        for one in connecting:
+        due = [one for one in self._connecting if now >= one.due]
+        self._connecting = [one for one in self._connecting if now < one.due]
+        for one in due:
             with one.socket:
                 self._note_connected(one)
 
@@ -322,10 +324,6 @@ class Sentry:
 
     def _note_connected(self, one: _Connecting) -> None:
         try:
-            if one.event.protocol == "tcp":
-                state = one.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)[0]
-                if state == _TCP_CLOSED:
-                    return  # refused, or no way there: nobody was reached
             host, port = one.socket.getsockname()[:2]
         except OSError:
             return
