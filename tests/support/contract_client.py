@@ -151,6 +151,14 @@ class Client:
                     break
         return events
 
+    async def warnings(self, method: str, path: str, body: Json) -> list[str]:
+        """The texts of the Warning headers of a write that succeeds; a PATCH is a merge."""
+        headers = {**self._headers, "Content-Type": MERGE if method == "PATCH" else "application/json"}
+        async with self._session.request(method, self._url + path, data=json.dumps(body), headers=headers) as answer:
+            assert answer.status < 300, (answer.status, (await answer.text())[:600])
+            texts = [w.removeprefix('299 - "')[:-1] for w in answer.headers.getall("Warning", [])]
+            return [t.replace('\\"', '"').replace("\\\\", "\\") for t in texts]
+
     async def status_of(self, path: str) -> int:
         """The status code of a GET."""
         async with self._session.get(self._url + path, headers=self._headers) as answer:

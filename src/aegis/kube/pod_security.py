@@ -56,6 +56,7 @@ _VOLUMES = frozenset({
     "projected",
     "secret",
 })
+_DEFAULT_MOUNTS = frozenset({"", "Default"})
 _CONFINED = frozenset({"RuntimeDefault", "Localhost"})
 _APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -201,10 +202,10 @@ def _handlers(at: ContainerAt) -> Iterator[tuple[str, Json]]:
 def _apparmor(pod: Pod) -> Iterator[Fault]:
     for place, context in pod.contexts():
         profile = context.get("appArmorProfile")
-        if profile is not None and _mapping(profile).get("type") not in _CONFINED:
+        if profile is not None and not _is_one_of(_mapping(profile).get("type"), _CONFINED):
             yield Fault(location=f"{place}.appArmorProfile.type", found=str(_mapping(profile).get("type")))
     for name, value in pod.annotations.items():
-        allowed = value in {"", "runtime/default"} or str(value).startswith("localhost/")
+        allowed = str(value) in {"", "runtime/default"} or str(value).startswith("localhost/")
         if str(name).startswith(_APPARMOR_ANNOTATION) and not allowed:
             yield Fault(location=f"annotations[{name}]", found=str(value))
 
@@ -212,7 +213,7 @@ def _apparmor(pod: Pod) -> Iterator[Fault]:
 def _selinux(pod: Pod) -> Iterator[Fault]:
     for place, context in pod.contexts():
         options = _mapping(context.get("seLinuxOptions"))
-        if (options.get("type") or "") not in _SELINUX_TYPES:
+        if not _is_one_of(options.get("type") or "", _SELINUX_TYPES):
             yield Fault(location=f"{place}.seLinuxOptions.type", found=str(options["type"]))
         for name in ("user", "role"):
             if options.get(name):
@@ -222,7 +223,7 @@ def _selinux(pod: Pod) -> Iterator[Fault]:
 def _proc_mounts(pod: Pod) -> Iterator[Fault]:
     for at in pod.containers:
         value = context_of(at).get("procMount")
-        if value not in {None, "", "Default"}:
+        if value is not None and not _is_one_of(value, _DEFAULT_MOUNTS):
             yield Fault(location=f"{at.path}.securityContext.procMount", found=str(value))
 
 
@@ -237,7 +238,7 @@ def _proc_mount_restricted(pod: Pod) -> Iterator[Fault]:
 def _seccomp_baseline(pod: Pod) -> Iterator[Fault]:
     for place, context in pod.contexts():
         profile = context.get("seccompProfile")
-        if profile is not None and _mapping(profile).get("type") not in _CONFINED:
+        if profile is not None and not _is_one_of(_mapping(profile).get("type"), _CONFINED):
             yield Fault(location=f"{place}.seccompProfile.type", found=str(_mapping(profile).get("type")))
 
 
@@ -283,7 +284,7 @@ def _non_root_user(pod: Pod) -> Iterator[Fault]:
 
 
 def _seccomp_restricted(pod: Pod) -> Iterator[Fault]:
-    if pod.windows or _mapping(pod.context.get("seccompProfile")).get("type") in _CONFINED:
+    if pod.windows or _is_one_of(_mapping(pod.context.get("seccompProfile")).get("type"), _CONFINED):
         return
     for at in pod.containers:
         if context_of(at).get("seccompProfile") is None:
@@ -331,6 +332,10 @@ CONTROLS: tuple[Control, ...] = (
 
 def _mapping(value: Any) -> Json:
     return value if isinstance(value, Mapping) else {}
+
+
+def _is_one_of(value: Any, choices: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in choices
 
 
 def _items(value: Any) -> list[Json]:

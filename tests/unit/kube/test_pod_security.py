@@ -154,3 +154,20 @@ def test_a_user_namespace_makes_root_harmless_and_nothing_else() -> None:
 @pytest.mark.parametrize("junk", [None, "x", 3, [], {}, {"spec": None}, {"spec": {"containers": "x", "volumes": "y"}}])
 def test_what_is_malformed_does_not_break_the_scan(junk: Any) -> None:
     faults(junk if isinstance(junk, dict) else {"spec": junk})
+
+
+@pytest.mark.parametrize(
+    ("context", "control"),
+    [
+        ({"procMount": {"a": 1}}, "proc-mount"),
+        ({"seccompProfile": {"type": ["x"]}}, "seccomp"),
+        ({"seLinuxOptions": {"type": {"a": 1}}}, "selinux"),
+        ({"appArmorProfile": {"type": []}}, "apparmor"),
+    ],
+)
+def test_a_value_of_an_odd_type_is_a_fault_and_no_crash(context: dict[str, Any], control: str) -> None:
+    pod = pod_of({
+        "metadata": {"annotations": {"a": ["b"]}},
+        "spec": {"containers": [{"name": "c", "securityContext": context}]},
+    })
+    assert control in {c.id for c in CONTROLS if list(c.check(pod))}

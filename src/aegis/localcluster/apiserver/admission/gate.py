@@ -1,12 +1,13 @@
 """The chain of admission: first what may change an object, then what may only refuse it.
 
-A further policy (as the Pod Security labels of namespaces) is one more `Step` at the end of the chain.
+A further policy is one more `Step` of the chain; what is refused earlier takes nothing from a quota.
 """
 
 from __future__ import annotations
 
 from aegis.localcluster.apiserver.admission.limits import LimitRanges
 from aegis.localcluster.apiserver.admission.pods import PodDefaults
+from aegis.localcluster.apiserver.admission.podsecurity import PodSecurity
 from aegis.localcluster.apiserver.admission.quotas import Quotas
 from aegis.localcluster.apiserver.admission.request import Request, Step
 from aegis.localcluster.apiserver.admission.roles import RoleEscalation
@@ -27,6 +28,7 @@ class Gate:
             LimitRanges(store),
             ServiceAddresses(store),
             RoleEscalation(store),
+            PodSecurity(store),
             Quotas(store),
         )
 
