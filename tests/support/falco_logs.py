@@ -12,7 +12,7 @@ from aegis.evidence.falco import FalcoPlace, Found, find_falco
 from aegis.model.refs import JsonObject
 from aegis.ports import LogQuery
 
-BEGAN = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+BEGAN = datetime(2024, 11, 21, 12, 0, 0, tzinfo=UTC)
 """When the window of a test begins."""
 
 CHART = {"app.kubernetes.io/name": "falco"}
