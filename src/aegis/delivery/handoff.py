@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -13,6 +13,17 @@ from aegis.errors import UsageError
 from aegis.model.changes import Change, Delete, Evict, JsonPatch, body_of, change_to_dict
 from aegis.model.incident import Handoff, Incident
 from aegis.model.refs import JsonObject
+
+_LONGEST_NAME: Final = 100
+_IN_GIT: Final = (
+    "Put the fields of the patch into the manifest there, or add the file to `patches:` of its `kustomization.yaml`; "
+    "of a chart, set the values that lead to these fields. The owner then brings it to the cluster."
+)
+_HOW: Final = {
+    "Argo CD": _IN_GIT,
+    "Flux": _IN_GIT,
+    "Helm": "Set the values that lead to these fields, and run `helm upgrade`: the release would undo a live change.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,10 @@ def emit(directory: Path, incident: Incident, owner: Owner, remediation: JsonObj
 
 
 def _name(number: int, change: Change) -> str:
-    return f"{number:02d}-{change.target.kind.lower()}-{change.target.name}.{change.type}.yaml"
+    """A file's name; a name in the cluster that is none on a disk loses what is odd about it."""
+    name = "".join(char if char.isalnum() or char in "-." else "-" for char in change.target.name)[:_LONGEST_NAME]
+    kind = "".join(filter(str.isalnum, change.target.kind.lower()))
+    return f"{number:02d}-{kind}-{name.strip('.')}.{change.type}.yaml"
 
 
 def _patch_text(change: Change) -> str:
@@ -109,10 +123,20 @@ def _pull_request(incident: Incident, owner: Owner, files: list[str]) -> str:
     if fix:
         lines += ["## Where each value comes from", ""]
         lines += [f"- `{item.path}` = `{item.value}`: {item.source}" for item in fix.provenance] + [""]
-    where = " ".join(part for part in (owner.owner, owner.app, owner.repo, owner.path) if part)
-    lines += ["## Where it belongs", "", where or "Nobody but the cluster itself owns this object.", ""]
+    lines += ["## Where it belongs", "", *_where(owner), ""]
     lines += ["Files: " + ", ".join(files), "", f"AEGIS incident {incident.id}", ""]
     return "\n".join(lines)
+
+
+def _where(owner: Owner) -> list[str]:
+    """Whose it is, where its source lies, and how the patch gets into that."""
+    if not owner.owner:
+        return ["Nobody but the cluster itself owns this object: the patch may be applied as it is."]
+    lines = [f"- owner: {owner.owner}{f', {owner.app}' if owner.app else ''}"]
+    lines += [f"- repository: {owner.repo}"] if owner.repo else ["- repository: not known here"]
+    lines += [f"- path: {owner.path}"] if owner.path else []
+    how = _HOW.get(owner.owner, "Change what it is made from; the live object alone would be written back.")
+    return [*lines, "", how]
 
 
 def _cell(text: str) -> str:
