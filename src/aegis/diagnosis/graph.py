@@ -29,6 +29,7 @@ _CLUSTER_SCOPED = frozenset({
     "RuntimeClass",
     "IngressClass",
     "Namespace",
+    "MutatingWebhookConfiguration",
 })
 
 

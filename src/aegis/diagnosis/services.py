@@ -9,7 +9,7 @@ from aegis.diagnosis.case import Symptom, Trouble, cite
 from aegis.diagnosis.graph import Graph, Node, Tie, surely_absent
 from aegis.diagnosis.reading import items, mapping, text
 from aegis.diagnosis.ties import WORKLOADS
-from aegis.diagnosis.workload import top_owner
+from aegis.diagnosis.workload import pods_of, top_owner
 from aegis.kube.pod_template import containers, pod_spec_of, template_labels
 from aegis.kube.selector import equality_selector
 from aegis.model.diagnosis import Citation
@@ -60,6 +60,15 @@ def service_symptoms(graph: Graph, service: Node) -> Iterator[Symptom]:
             message=", ".join(wrong),
             because=f"its target port {', '.join(wrong)} is none that its pods listen on",
             citations=(cite(service, *(f"spec.ports[].targetPort: {port}" for port in wrong)),),
+        )
+    elif ready and (machine := _node_without(graph, service)):
+        yield Symptom(
+            trouble=Trouble.NO_ENDPOINTS,
+            subject=service,
+            reason="NotOnNode",
+            message=machine.ref.name,
+            because=f"on node {machine.ref.name} nobody answers for it",
+            citations=(cite(service, "spec.internalTrafficPolicy: Local"),),
         )
 
 
@@ -159,6 +168,23 @@ def _workloads_without_port(graph: Graph, service: Node) -> list[str]:
     serving = [workload for workload in workloads if ports & set(declared_ports(workload))]
     others = [workload for workload in workloads if declared_ports(workload) and workload not in serving]
     return [workload.ref.name for workload in others] if serving else []
+
+
+def _node_without(graph: Graph, service: Node) -> Node | None:
+    """A node with an unwell caller and without a ready endpoint of a Service that does not leave the node."""
+    if service.spec.get("internalTrafficPolicy") != "Local":
+        return None
+    endpoints = [
+        endpoint
+        for found in _slices_of(graph, service)
+        for endpoint in items(found.obj.get("endpoints"))
+        if mapping(endpoint.get("conditions")).get("ready", True) is not False
+    ]
+    served = {text(endpoint.get("nodeName")) for endpoint in endpoints}
+    callers = [graph.node(edge.source) for edge in graph.into(service.key, Tie.CALLS)]
+    unwell = [pod for caller in callers for pod in pods_of(graph, caller) if not is_ready(pod.obj)]
+    machines = sorted({text(pod.spec.get("nodeName")) for pod in unwell} - served - {""})
+    return graph.node(("Node", "", machines[0])) if machines and "" not in served else None
 
 
 def _dead_ports(graph: Graph, service: Node) -> list[str]:

@@ -18,6 +18,8 @@ _QUIET = timedelta(minutes=10)
 _LONGEST_QUIET = timedelta(hours=24)
 _MAY_TAKE = timedelta(seconds=10)
 """That an init container runs so long is worth a look at what it waits for."""
+_MAY_LINGER = timedelta(minutes=2)
+"""That a sidecar outlives the work of a Job so long is no orderly end any more."""
 _START_REASONS = frozenset({"RunContainerError", "StartError", "ContainerCannotRun"})
 _MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"})
 
@@ -26,7 +28,7 @@ def pod_symptoms(graph: Graph, pod: Node, clock: Clock) -> tuple[Symptom, ...]:
     """What is wrong with one pod: the earliest stage that fails, for every container that fails in it."""
     if text(pod.status.get("phase")) == "Succeeded" or pod.metadata.get("deletionTimestamp"):
         return ()
-    for stage in (_evicted, _unscheduled, _containers, _unmounted, _unready):
+    for stage in (_evicted, _unscheduled, _containers, _unmounted, _outlived, _unready):
         if found := tuple(stage(graph, pod, clock)):
             return found
     return ()
@@ -175,6 +177,8 @@ def _crashes(view: ContainerView, clock: Clock) -> bool:
     ended = last_termination(view.pod.obj, view.status)
     if ended is None:
         return False
+    if _is_done(view):
+        return False
     if not view.running:
         return view.status.get("ready") is not True
     finished = view.ended_at
@@ -183,6 +187,12 @@ def _crashes(view: ContainerView, clock: Clock) -> bool:
     created = time_of(view.pod.metadata.get("creationTimestamp"))
     between = clock.since(created) / max(view.restarts, 1) if created else _QUIET
     return view.restarts > 1 and clock.since(finished) <= min(3 * between, _LONGEST_QUIET)
+
+
+def _is_done(view: ContainerView) -> bool:
+    """Whether a container ended well and its pod lets it be."""
+    ended = at(view.status, "state", "terminated", "exitCode") == 0
+    return ended and view.pod.spec.get("restartPolicy") in {"Never", "OnFailure"}
 
 
 def _crash(graph: Graph, view: ContainerView, waiting: str, message: str) -> Symptom:
@@ -233,6 +243,27 @@ def _unmounted(graph: Graph, pod: Node, _clock: Clock) -> Iterator[Symptom]:
             message=newest.message,
             because=f"its volumes or its sandbox cannot be made: {newest.message}",
             citations=(cite(newest),),
+        )
+
+
+def _outlived(graph: Graph, pod: Node, clock: Clock) -> Iterator[Symptom]:
+    """A Job's pod whose work ended well while another container goes on."""
+    owner = controller_of(graph, pod)
+    views = [view for view in container_views(pod) if not view.init]
+    done = [view for view in views if at(view.status, "state", "terminated", "exitCode") == 0]
+    running = [view for view in views if view.running]
+    if owner is None or owner.ref.kind != "Job" or not done or len(done) + len(running) < len(views):
+        return
+    ended = time_of(at(done[0].status, "state", "terminated", "finishedAt"))
+    for view in running[:1] if ended and clock.since(ended) > _MAY_LINGER else ():
+        yield Symptom(
+            trouble=Trouble.HANGING,
+            subject=pod,
+            container=view.name,
+            reason="SidecarRuns",
+            message=f"container {done[0].name} ended with exit code 0",
+            because=f"container {done[0].name} ended with exit code 0, and container {view.name} goes on",
+            citations=(cite(pod, f"status.containerStatuses[{done[0].name}].state.terminated: exitCode 0"),),
         )
 
 
