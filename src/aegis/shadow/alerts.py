@@ -64,9 +64,15 @@ class Parties:
         return ELSEWHERE if placed or container == _HOST or self._is_elsewhere(container) else UNKNOWN
 
     def container(self, alert: Alert) -> str:
-        """The container's name in its pod; empty where it is not known."""
-        found = (roll.find(alert.text(_CONTAINER)) for roll in self.rolls.values())
-        return next((name for one in found if one is not None for name in one[1:]), "")
+        """The container's name in its pod; empty where it is not known.
+
+        Of a run too short to be seen only the alert knows it: its name, or for Docker `k8s_NAME_POD_NAMESPACE_…`.
+        """
+        for roll in self.rolls.values():
+            if found := roll.find(alert.text(_CONTAINER)):
+                return found[1]
+        told = alert.text("container.name")
+        return told.split("_")[1] if told.startswith("k8s_") else told
 
     def _is_elsewhere(self, container: str) -> bool:
         return len(container) >= SHORTEST_ID and any(known.startswith(container) for known in self.elsewhere)

@@ -125,6 +125,15 @@ def test_deeds_are_compared_by_rule_and_process() -> None:
     }}  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["web", "k8s_web_web-abc_demo-r_uid_3"])
+def test_a_run_too_short_to_be_seen_is_compared_by_the_name_in_the_alert(name: str) -> None:
+    fields = {"k8s.ns.name": "demo-r", "container.id": "0" * 12, "container.name": name, "proc.name": "cat"}
+    short = alert(alert_line(output_fields=fields, rule="A"))
+    seen = alert(alert_line(container="c" * 12, process="cat", rule="A"))
+    did = shown([Seen(alert=one, at_ns=0, node="n") for one in (short, seen)], parties())
+    assert did["r"] == did["c"]
+
+
 def test_a_text_stands_for_its_rule_by_its_message() -> None:
     did = shown([Seen(alert=text("container_id=cccccccccccc"), at_ns=0, node="n")], parties())
     assert [one.rule for one in did["c"]] == ["Sensitive file opened"]
