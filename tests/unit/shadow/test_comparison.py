@@ -64,6 +64,7 @@ def test_errors_without_one(c: Answers, expected: str) -> None:
     assert not gate.required
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 300), st.integers(0, 299), st.integers(0, 300))
 def test_more_errors_never_help(failed: int, fewer: int, good: int) -> None:
     rank = {"FAILED": 0, "open and required": 1, "open": 2, "PASSED": 3}
@@ -141,7 +142,8 @@ STARTING = [(10.0 * n, (40 + 6 * min(n, 9)) * MIB) for n in range(30)]
 @pytest.mark.parametrize(
     ("pods", "expected"),
     [
-        ({"a": series(0.0, seed=1)}, "open"),
+        ({"a": series(0.0, seed=0)}, "PASSED"),
+        ({"a": series(0.0, seed=7)}, "open"),
         ({"a": [(t, 100 * MIB) for t, _ in series(0.0)]}, "PASSED"),
         ({"a": STARTING}, "PASSED"),
         ({"a": series(0.5 * MIB)}, "FAILED"),
