@@ -18,10 +18,10 @@ from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit
 from aegis.interfaces.cli.session import namespace_of, run_async, settings_of
 from aegis.model.refs import JsonObject
-from aegis.ports import Access
+from aegis.ports import Access, ClusterReader
 
 if TYPE_CHECKING:
-    from aegis.settings import LoadedSettings
+    from aegis.settings import LoadedSettings, Settings
     from aegis.wiring import System
 
 _OLDEST_PYTHON = (3, 11)
@@ -135,7 +135,8 @@ async def _cluster(options: Globals, loaded: LoadedSettings) -> list[Finding]:
 
     try:
         async with connected(loaded, as_user=options.as_user, only_read=True) as system:
-            return [*_reached(system), *await _permissions(options, system), *_enforced(system)]
+            examined = [*_reached(system), *await _permissions(options, system), *_enforced(system)]
+            return [*examined, await falco(system.reader, system.settings)]
     except AegisError as error:
         return [_missing("cluster", error, remedy="Point --kubeconfig or --context to one, or: aegis local up.")]
 
@@ -155,6 +156,10 @@ async def _permissions(options: Globals, system: System) -> list[Finding]:
             Access(verb=verb, resource=name) for name in _MADE_IN_A_SHADOW for verb in ("create", "patch", "delete")
         ],
         "apply": [Access(verb="patch", resource=name, namespace=namespace) for name in _MENDED],
+        "apart": [
+            Access(verb=verb, resource="leases.coordination.k8s.io", namespace=namespace)
+            for verb in ("get", "list", "create", "patch", "delete")
+        ],
     }
     wanted["analyze"] = [_get_logs(access) for access in wanted["analyze"]]
     return [await _permitted(system, purpose, accesses) for purpose, accesses in wanted.items()]
@@ -188,6 +193,39 @@ def _enforced(system: System) -> Iterator[Finding]:
         return
     detail = "NetworkPolicy and Pod Security are proved anew in each trial, before anything is copied into the shadow"
     yield Finding(check="enforcement", status="ok", detail=detail)
+
+
+async def falco(reader: ClusterReader, settings: Settings) -> Finding:
+    """Whether Falco is there, and which nodes it watches: what a fix does elsewhere is not seen in a trial."""
+    from aegis.evidence.falco import find_falco
+    from aegis.wiring import falco_rules
+
+    rules = falco_rules(settings)
+    if not rules.enabled:
+        return _unwatched("switched off: security.falco_enabled", "AEGIS_SECURITY__FALCO_ENABLED=true")
+    try:
+        found = await find_falco(reader, rules.place)
+        nodes = {str(node["metadata"]["name"]) for node in await reader.list("v1", "Node")}
+        namespaces = {one.namespace for one in found.sentries}
+        logs = [Access(verb="get", resource="pods/log", namespace=namespace) for namespace in sorted(namespaces)]
+        refused = [access.namespace for access in logs if not await reader.allowed(access)]
+    except AegisError as error:
+        return _unwatched(error.message, "Set security.falco_namespace, or ask for a role that lists pods everywhere.")
+    if not found.sentries:
+        remedy = "Install Falco's chart, or say where it is: security.falco_namespace, security.falco_label_selector."
+        return _unwatched("not found: a trial says nothing of what a fix does at run time", remedy)
+    if refused:
+        return _unwatched(f"{found}; not permitted: get pods/log in {', '.join(refused)}", "Ask for a role there.")
+    watched = {one.node for one in found.sentries if one.ready_since is not None}
+    detail = f"{found}, watching {len(nodes & watched)} of {len(nodes)} nodes"
+    if blind := sorted(nodes - watched):
+        remedy = f"Have it run, and be ready, on {', '.join(blind[:5])}: a trial with pods there is inconclusive."
+        return _unwatched(detail, remedy)
+    return Finding(check="falco", status="ok", detail=detail)
+
+
+def _unwatched(detail: str, remedy: str) -> Finding:
+    return Finding(check="falco", status="warning", detail=detail, remedy=remedy)
 
 
 def _missing(check: str, error: AegisError, remedy: str = "") -> Finding:
