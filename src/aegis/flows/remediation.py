@@ -28,6 +28,8 @@ _IN_FLIGHT = frozenset({Step.PREPARE_UNDO, Step.APPLY, Step.WATCH, Step.ROLL_BAC
 _SOLE = frozenset({Step.RESERVE_SHADOW, Step.TRY, Step.PREPARE_QUESTION, Step.ASK_APPROVAL}) | _IN_FLIGHT
 """What nobody else may do about the same target meanwhile, on whatever machine."""
 
+_DOUBTS_SHOWN = 5
+
 _UNTOUCHED = frozenset({Phase.DETECTED, Phase.ANALYZING, Phase.AWAITING_APPROVAL})
 """Production was not touched: such an incident may be given up for another."""
 
@@ -165,8 +167,13 @@ async def reject(tools: Tools, incident: Incident, why: str) -> Incident:
     return await _store(tools, advance(incident, Declined(by=tools.user.name, why=why)), "reject", {"why": why})
 
 
-async def given_fix(tools: Tools, changes: Sequence[Change]) -> Fix:
+async def given_fix(tools: Tools, changes: Sequence[Change], *, doubts: Sequence[str] = ()) -> Fix:
     """The fix that a person brought, bound to what its first object holds now.
+
+    Args:
+        tools: what to read it with.
+        changes: what it does.
+        doubts: values of it that nothing in the cluster explains: then a person must look, and no `--yes` does.
 
     Raises:
         NotFound: if the object is not there.
@@ -184,7 +191,12 @@ async def given_fix(tools: Tools, changes: Sequence[Change]) -> Fix:
         spec_hash=spec_hash(live),
         changes=tuple(changes),
     )
-    return Fix(id="given", summary=f"the given change of {targets[0]}", change_set=change_set, risk=Risk.MEDIUM)
+    summary = f"the given change of {targets[0]}"
+    if not doubts:
+        return Fix(id="given", summary=summary, change_set=change_set, risk=Risk.MEDIUM)
+    told = ", ".join(doubts[:_DOUBTS_SHOWN]) + (" and more" if len(doubts) > _DOUBTS_SHOWN else "")
+    summary = f"{summary}, with values that nothing in the cluster explains: {told}"
+    return Fix(id="given", summary=summary, change_set=change_set, risk=Risk.HIGH, needs="human")
 
 
 def _is_another(tools: Tools, found: Incident, given: Fix | None) -> bool:

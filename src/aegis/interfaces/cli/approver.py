@@ -41,7 +41,7 @@ class TerminalApprover:
             sys.stderr.write(f"Answering yes (--yes, risk {risk.value}).\n")
             return Answer(yes=True)
         if not sys.stdin.isatty():
-            why = "--yes does not answer for high risk" if self.yes else "no terminal to ask at, and no --yes"
+            why = _unanswered(question) if self.yes else "no terminal to ask at, and no --yes"
             return Answer(yes=None, why=f"{why}: approve with `aegis incident approve {question.incident.id}`")
         return await self._typed(question)
 
@@ -55,6 +55,12 @@ class TerminalApprover:
         sys.stderr.flush()
         line = await read_line()
         return Answer(yes=line.strip().lower() in {"y", "yes"}, why="answered No at the terminal")
+
+
+def _unanswered(question: Question) -> str:
+    fix = question.incident.fix
+    why = f" ({fix.summary})" if fix is not None and fix.needs else ""
+    return f"--yes does not answer for high risk{why}"
 
 
 async def read_line() -> str:

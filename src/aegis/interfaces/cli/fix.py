@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aegis.errors import NotFound, Refused, UsageError
+from aegis.errors import NotFound, PermissionDenied, Refused, UsageError
 from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from aegis.wiring import System
 
 _LARGEST = 1 << 20
+_VALUES_STAND_IN = (
+    ("v1", "ConfigMap"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "ControllerRevision"),
+    ("batch/v1", "CronJob"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,18 +210,41 @@ async def read_given(tools: Tools, path: Path | None, namespace: str) -> Fix | N
     """
     if path is None:
         return None
-    from aegis.diagnosis.invariants import violations
+    from aegis.delivery.given import objections, unexplained, untriable
     from aegis.flows.remediation import given_fix
 
     changes = [await _resolved(tools, change) for change in parse_changes(path, namespace)]
+    _permitted([said for change in changes if (said := untriable(change.target))])
     if elsewhere := [change.target for change in changes if change.target.namespace != namespace]:
         raise UsageError(f"{elsewhere[0]} is outside the namespace {namespace}", hint="A trial covers one namespace.")
+    live = [await _there(tools, change.target) for change in changes]
     fix = await given_fix(tools, changes)
     assert fix.change_set is not None  # noqa: S101 - a given fix is its changes
-    live = [await _there(tools, change.target) for change in changes]
-    if broken := violations(fix.change_set, live):
-        raise Refused(f"the given fix is not permitted: {'; '.join(broken)}", hint="Change the fix.")
-    return fix
+    _permitted(objections(fix.change_set, live))
+    doubts = unexplained(fix.change_set, live, await _where_values_stand(tools, namespace))
+    return await given_fix(tools, changes, doubts=doubts) if doubts else fix
+
+
+def _permitted(objections: list[str]) -> None:
+    """Go on only where nothing is said against a given fix.
+
+    Raises:
+        Refused: with all that is.
+    """
+    if objections:
+        raise Refused(f"the given fix is not permitted: {'; '.join(objections[:10])}", hint="Change the fix.")
+
+
+async def _where_values_stand(tools: Tools, namespace: str) -> list[Any]:
+    """What of a namespace may hold the values of a workload, now and before; what may not be read tells nothing."""
+    found: list[Any] = []
+    for api_version, kind in _VALUES_STAND_IN:
+        try:
+            found += await tools.reader.list(api_version, kind, namespace=namespace)
+        except PermissionDenied:
+            continue
+    # A ControllerRevision holds a former template of a StatefulSet or a DaemonSet as its data.
+    return [{**one, "spec": one["data"].get("spec")} if "revision" in one and one.get("data") else one for one in found]
 
 
 def parse_changes(path: Path, namespace: str) -> list[Change]:
@@ -220,12 +252,15 @@ def parse_changes(path: Path, namespace: str) -> list[Change]:
 
     Raises:
         UsageError: if it is not of that form.
+        Refused: if it deletes.
     """
     items = _read_list(path)
     found: list[Change] = []
     for number, item in enumerate(items, start=1):
         if not isinstance(item, Mapping):
             raise UsageError(f"{path}: change {number} is no mapping", hint="Write target, type and patch.")
+        if item.get("type") in {"delete", "evict"}:
+            raise Refused(f"{path}: change {number} is of type {item['type']}: a given fix deletes nothing")
         try:
             found.append(parse_change(item, namespace=namespace))
         except ValueError as error:

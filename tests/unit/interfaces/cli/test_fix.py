@@ -36,7 +36,7 @@ def test_a_json_patch_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "3", "[3]", "{a: [", f"[{ITEM.replace('apply', 'delete')}]", "[{type: apply, patch: {}}]", "a: &a [*a]"],
+    ["", "[]", "3", "[3]", "{a: [", f"[{ITEM.replace('apply', 'merge')}]", "[{type: apply, patch: {}}]", "a: &a [*a]"],
 )
 def test_anything_else_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError):
