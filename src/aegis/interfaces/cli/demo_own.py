@@ -262,7 +262,7 @@ async def _ask(
         "This demo runs on the cluster that you named:",
         f"  context     {cluster.context} at {cluster.server} ({cluster.version}), as {user.name}",
         f"  makes       {', '.join(names)}",
-        "              and for each trial two namespaces aegis-shadow-…; all of them are deleted when it is over",
+        "              and for each trial namespaces aegis-shadow-…, cut off; all of them are deleted when it is over",
         f"  images      {', '.join(images(scenarios))}",
         f"  takes       minutes a scenario: time scale {cluster.time_scale:g}",
         "  touches     no namespace that is there already",
