@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aegis.errors import NotFound, PermissionDenied, UsageError
-from aegis.interfaces.cli.options import Globals
+from aegis.interfaces.cli.options import Globals, completing
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit, list_document, plain, stream
 from aegis.interfaces.cli.problems_text import problems_text
@@ -87,7 +87,7 @@ aegis analyze --from evidence/             of recorded evidence; no cluster is n
 aegis analyze deploy/web -n shop --from dump.yaml
 """,
 )
-@click.argument("target", nargs=-1)
+@click.argument("target", nargs=-1, shell_complete=completing("targets"))
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Recorded evidence: a file or a folder.")
 @MANIFESTS
 @click.option("-l", "--selector", default="", help="Only objects with these labels (or whose pods have): app=web.")

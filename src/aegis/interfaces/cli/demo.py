@@ -14,7 +14,7 @@ import click
 
 from aegis.errors import AegisError, Defect, Refused
 from aegis.interfaces.cli.demo_scenario import Scenario, chosen
-from aegis.interfaces.cli.options import Globals
+from aegis.interfaces.cli.options import Globals, completing
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit
 from aegis.interfaces.cli.session import progress_of, run_async
@@ -44,7 +44,12 @@ aegis demo --scenario drift --yes       production changes between approval and 
 aegis demo --context staging            on a cluster of yours, in namespaces of its own; asks first
 """,
 )
-@click.option("--scenario", metavar="NAME|all", help="One scenario, or all; without it the first seven.")
+@click.option(
+    "--scenario",
+    metavar="NAME|all",
+    shell_complete=completing("scenarios"),
+    help="One scenario, or all; without it the first seven.",
+)
 @click.pass_obj
 def command(options: Globals, scenario: str | None) -> int:
     """Watch incidents being found, tried red-then-green, approved, applied and watched, from end to end.

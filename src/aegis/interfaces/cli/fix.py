@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aegis.errors import NotFound, PermissionDenied, Refused, UsageError
-from aegis.interfaces.cli.options import Globals
+from aegis.interfaces.cli.options import Globals, completing
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async
@@ -70,7 +70,7 @@ aegis fix -f web.yaml                               the workload of a manifest (
 aegis fix deploy/web -n shop --emit handoff/        files for the owner (Argo CD, Flux, …)
 """,
 )
-@click.argument("target", nargs=-1)
+@click.argument("target", nargs=-1, shell_complete=completing("targets"))
 @MANIFESTS
 @click.option("--fix", "fix_id", default="", metavar="ID", help="Which fix of the diagnosis to try.")
 @click.option(
@@ -134,7 +134,11 @@ async def _fix(options: Globals, words: tuple[str, ...], files: tuple[Path, ...]
 
 
 async def remediate(options: Globals, system: System, ref: ObjectRef, wish: Wish) -> int:
-    """The whole flow on one object; the exit status."""
+    """The whole flow on one object; the exit status.
+
+    Raises:
+        Refused: if the object is of a shadow: nothing there is an incident.
+    """
     from aegis.flows.remediation import open_incident, run
     from aegis.interfaces.cli.approver import TerminalApprover
     from aegis.interfaces.cli.cut_short import told_where_it_stands
@@ -156,6 +160,8 @@ async def remediate(options: Globals, system: System, ref: ObjectRef, wish: Wish
         dry_run=wish.dry_run,
     )
     given = await read_given(tools, wish.changes, ref.namespace)
+    if ref.namespace in await system.own_shadows():
+        raise Refused(f"{ref} belongs to a trial of AEGIS: nothing there is an incident", hint="Name it in production.")
     await system.tidy()
     async with target_lock(system.places.locks, system.cluster.uid, ref), told_where_it_stands(system, ref):
         incident = await run(tools, await open_incident(tools, ref, given))

@@ -9,7 +9,7 @@ import click
 
 from aegis.errors import Refused
 from aegis.interfaces.cli.fix import show as show_remediation
-from aegis.interfaces.cli.options import Globals, group
+from aegis.interfaces.cli.options import Globals, completing, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit, list_document, stream
 from aegis.interfaces.cli.session import opened, progress_of, run_async
@@ -38,7 +38,7 @@ def list_incidents(options: Globals, *, open_only: bool) -> None:
 
 
 @make("show", examples="aegis incident show inc-1a2b3c -o yaml", parent=command)
-@click.argument("incident")
+@click.argument("incident", shell_complete=completing("incidents"))
 @click.pass_obj
 def show(options: Globals, incident: str) -> None:
     """Show one incident (its id, or the beginning of it)."""
@@ -58,7 +58,7 @@ def watch(options: Globals) -> None:
 
 
 @make("approve", examples="aegis incident approve inc-1a2b3c\naegis incident approve inc-1a2b3c --yes", parent=command)
-@click.argument("incident")
+@click.argument("incident", shell_complete=completing("incidents"))
 @click.pass_obj
 def approve(options: Globals, incident: str) -> int:
     """Show what was tried and what would change, ask, and apply it.
@@ -69,7 +69,7 @@ def approve(options: Globals, incident: str) -> int:
 
 
 @make("reject", examples='aegis incident reject inc-1a2b3c --reason "we scale out instead"', parent=command)
-@click.argument("incident")
+@click.argument("incident", shell_complete=completing("incidents"))
 @click.option("--reason", default="", help="Why; it is kept.")
 @click.pass_obj
 def reject(options: Globals, incident: str, reason: str) -> None:

@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     if words == ["--version"]:
         words = ["version"]
     try:
-        return _dispatched(words)
+        return _completed(words) if _completing() else _dispatched(words)
     except BrokenPipeError:
         return _pipe_closed()
     except KeyboardInterrupt:
@@ -41,6 +41,16 @@ def run(arguments: Sequence[str]) -> int:
 def _completing() -> bool:
     """Whether a shell asks for completions, by a variable that click reads."""
     return "_AEGIS_COMPLETE" in os.environ  # noqa: TID251 - the shell's question, no setting
+
+
+def _completed(words: list[str]) -> int:
+    """Answer a shell: whatever happens, nothing is said on a line that somebody is typing."""
+    from aegis.interfaces.cli.app import root
+    from aegis.interfaces.cli.options import Globals
+
+    with suppress(Exception, SystemExit):
+        root.main(words, prog_name="aegis", standalone_mode=False, obj=Globals())
+    return 0
 
 
 def _printed(text: str) -> int:

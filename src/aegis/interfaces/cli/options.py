@@ -87,9 +87,9 @@ def global_options(outputs: Sequence[str] = ("table", "json", "yaml")) -> list[c
     return [
         _option("-o", "--output", kind=click.Choice(list(outputs)), said="How the result is printed (default table)."),
         _option("--output-file", kind=file, said="Where to, instead of stdout."),
-        _option("-n", "--namespace", kind=str, said="The namespace (default: the context's)."),
+        _option("-n", "--namespace", kind=str, said="The namespace (default: the context's).", complete="namespaces"),
         _flag("-A", "--all-namespaces", said="Every namespace."),
-        _option("--context", kind=str, said="The context of the kubeconfig."),
+        _option("--context", kind=str, said="The context of the kubeconfig.", complete="contexts"),
         _option("--kubeconfig", kind=file, said="The kubeconfig (default: as kubectl finds it)."),
         _option("--as", "as_user", kind=str, said="Impersonate this user."),
         _option("--config", kind=file, said="The file of settings."),
@@ -107,8 +107,21 @@ def global_options(outputs: Sequence[str] = ("table", "json", "yaml")) -> list[c
     ]
 
 
-def _option(*names: str, kind: Any, said: str) -> click.Option:
-    return click.Option(list(names), type=kind, expose_value=False, callback=_remember, help=said)
+def completing(name: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """What completes a parameter: a function of `aegis.interfaces.cli.complete`, imported when a shell asks."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from aegis.interfaces.cli import complete as found
+
+        given: list[Any] = getattr(found, name)(ctx, param, incomplete)
+        return given
+
+    return complete
+
+
+def _option(*names: str, kind: Any, said: str, complete: str = "") -> click.Option:
+    asked = completing(complete) if complete else None
+    return click.Option(list(names), type=kind, expose_value=False, callback=_remember, help=said, shell_complete=asked)
 
 
 def _flag(*names: str, said: str) -> click.Option:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aegis.errors import UsageError
-from aegis.interfaces.cli.options import Duration, Globals, group
+from aegis.interfaces.cli.options import Duration, Globals, completing, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, list_document, stream
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async
@@ -67,7 +67,7 @@ aegis shadow create -f deployment.yaml
 """,
     parent=command,
 )
-@click.argument("target", nargs=-1)
+@click.argument("target", nargs=-1, shell_complete=completing("targets"))
 @MANIFESTS
 @click.option("--ttl", type=Duration(), help="How long it stands: 30m, 1h; two hours at most (and by default).")
 @click.pass_obj
@@ -99,7 +99,7 @@ def list_shadows(options: Globals, *, watch: bool) -> None:
     examples="aegis shadow status 1a2b3c4d\naegis shadow status 1a2b -o yaml\naegis shadow status 1a2b -w",
     parent=command,
 )
-@click.argument("shadow")
+@click.argument("shadow", shell_complete=completing("shadows"))
 @click.option("-w", "--watch", is_flag=True, help="Go on with each change, until it is gone.")
 @click.pass_obj
 def status(options: Globals, shadow: str, *, watch: bool) -> None:
@@ -112,7 +112,7 @@ def status(options: Globals, shadow: str, *, watch: bool) -> None:
     examples="aegis shadow wait 1a2b3c4d\naegis shadow wait 1a2b3c4d --timeout 2m && echo ready",
     parent=command,
 )
-@click.argument("shadow")
+@click.argument("shadow", shell_complete=completing("shadows"))
 @click.pass_obj
 def wait(options: Globals, shadow: str) -> int:
     """Wait until all pods of a SHADOW are ready, for five minutes or as long as --timeout says.
@@ -132,7 +132,7 @@ kubectl kustomize overlay | make-changes | aegis shadow verify 1a2b3c4d --change
 """,
     parent=command,
 )
-@click.argument("shadow")
+@click.argument("shadow", shell_complete=completing("shadows"))
 @click.option(
     "--changes",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
@@ -156,7 +156,7 @@ def verify(options: Globals, shadow: str, *, changes: Path | None, duration: flo
     examples="aegis shadow delete 1a2b3c4d\naegis shadow delete 1a2b3c4d 5e6f7a8b\naegis shadow delete --all",
     parent=command,
 )
-@click.argument("shadows", nargs=-1)
+@click.argument("shadows", nargs=-1, shell_complete=completing("shadows"))
 @click.option("--all", "everything", is_flag=True, help="Every shadow of this cluster (with -n: of a namespace).")
 @click.pass_obj
 def delete(options: Globals, shadows: tuple[str, ...], *, everything: bool) -> None:
