@@ -114,7 +114,11 @@ def _asked(options: Globals, ask: Callable[[KubernetesDriver], Coroutine[Any, An
 
     async def within() -> list[str]:
         kube = KubeOptions(
-            kubeconfig=options.kubeconfig, context=options.context, as_user=options.as_user, timeout=_LONGEST
+            kubeconfig=options.kubeconfig,
+            context=options.context,
+            as_user=options.as_user,
+            timeout=_LONGEST,
+            environ=_environment(),
         )
         async with asyncio.timeout(_LONGEST), connect(kube) as driver:
             return await ask(driver)
@@ -182,11 +186,15 @@ def _kubeconfigs(options: Globals) -> Iterable[dict[str, Any]]:
 
 
 def _usual_kubeconfigs() -> list[Path]:
-    given = os.environ.get("KUBECONFIG", "")  # noqa: TID251 - settings take longer to read than a person waits
+    given = _environment().get("KUBECONFIG", "")
     return [Path(part) for part in given.split(os.pathsep) if part] or [Path.home() / ".kube" / "config"]
 
 
 def _state() -> Path:
     """The usual state folder; another one, of the settings, is not looked for."""
-    given = os.environ.get("XDG_STATE_HOME", "")  # noqa: TID251 - settings take longer to read than a person waits
+    given = _environment().get("XDG_STATE_HOME", "")
     return (Path(given) if given else Path.home() / ".local" / "state") / "aegis"
+
+
+def _environment() -> dict[str, str]:
+    return dict(os.environ)  # noqa: TID251 - settings take longer to read than a person waits
