@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -23,6 +24,7 @@ def main() -> int:
         "Opening 'syscall' source with seccomp user notification.",
     ):
         note(line)
+    signal.signal(signal.SIGTERM, end)
     with socket.socket(fileno=os.dup(0)) as watch:
         while message := watch.recv(MESSAGE_MAX):
             told = json.loads(message)
@@ -30,6 +32,11 @@ def main() -> int:
             show({"hostname": hostname, **alert}, as_json=as_json)
     note("Syscall event source closed")
     return 0
+
+
+def end(_number: int, _frame: object) -> None:
+    note("SIGTERM received, exiting...")
+    sys.exit(0)
 
 
 def note(text: str) -> None:
