@@ -104,18 +104,32 @@ async def _listed(tools: TrialTools, namespace: str) -> dict[ObjectRef, Json | N
 
 
 async def _signature(tools: TrialTools, target: ObjectRef, pods: Sequence[Json]) -> Signature | None:
-    """How production fails: the newest failing pod says it; a Service fails where no pod of it is an endpoint."""
+    """How production fails: the newest failing pod says it; a Service fails where no pod of it is an endpoint.
+
+    A pod that is only not ready may be starting yet: another of the same revision that shows more is believed before it.
+    """
     if target.kind == "Service":
         return await _endpoints(tools, target)
     if target.kind not in WORKLOADS:
         return None
     newest = sorted(pods, key=lambda pod: str((pod.get("metadata") or {}).get("creationTimestamp")), reverse=True)
     failing = [pod for pod in newest if not is_ready(pod)] or newest
+    starting, revision = None, None
     for pod in failing:
+        if starting is not None and _revision(pod) != revision:
+            continue
         signature = await read_signature(tools.reader, pod)
-        if signature is not None:
+        if signature is not None and signature.manner is not Manner.NOT_READY:
             return signature
-    return None
+        if signature is not None and starting is None:
+            starting, revision = signature, _revision(pod)
+    return starting
+
+
+def _revision(pod: Json) -> str:
+    """The name of what made a pod."""
+    owners = (pod.get("metadata") or {}).get("ownerReferences") or [{}]
+    return str(owners[0].get("name") or "")
 
 
 async def _endpoints(tools: TrialTools, service: ObjectRef) -> Signature | None:

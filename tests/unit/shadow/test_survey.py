@@ -60,6 +60,24 @@ async def test_a_service_fails_where_nothing_is_behind_it(
     assert (await survey(tools, ref("Service"), (), None)).signature == expected
 
 
+async def test_a_pod_that_crashed_says_more_than_a_newer_one_that_is_only_starting(
+    fake: Any, tools: TrialTools, make_crash: Any, make_well: Any
+) -> None:
+    owner = [{"kind": "ReplicaSet", "name": "web-abc"}]
+    fake.put(deployment())
+    for name, created in (("web-abc-1", "2026-01-01T00:00:00Z"), ("web-abc-2", "2026-01-01T00:00:01Z")):
+        pod = obj("Pod", name, spec={"containers": [{"name": "web"}]})
+        pod["metadata"] |= {"uid": name, "ownerReferences": owner, "creationTimestamp": created}
+        (make_crash if name == "web-abc-1" else make_well)(pod)
+        pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+        fake.put(pod)
+    told = {"reason": "Unhealthy", "message": "Readiness probe failed: connection refused"}
+    fake.put({**obj("Event", "e"), "involvedObject": {"kind": "Pod", "name": "web-abc-2", "uid": "web-abc-2"}, **told})
+    seen = await survey(tools, ref("Deployment"), (), None)
+    assert seen.signature is not None
+    assert seen.signature.manner is Manner.CRASH
+
+
 async def test_limit_ranges_come_along_since_they_shape_pods(fake: Any, tools: TrialTools) -> None:
     fake.put(deployment(), obj("LimitRange", "defaults", spec={"limits": []}))
     assert len((await survey(tools, ref("Deployment"), (), None)).limit_ranges) == 1
