@@ -12,6 +12,8 @@ from aegis.kube.pod_template import ContainerAt, containers, pod_spec_of
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/@\"']*@)?([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(\d{1,5}))?")
 _HOST_PORT = re.compile(r"(?<![\w./@-])([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):(\d{2,5})(?!\d)(?![.:]\d)")
+_HOST_AND_PORT = re.compile(r"[\"']([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)[\"'],\s*(\d{2,5})\b")
+"""As the socket libraries of many languages take an address: `("db", 5432)`."""
 _CLUSTER_NAME = re.compile(r"(?<![\w.-])([a-z0-9-]+(?:\.[a-z0-9-]+)*?\.svc(?:\.cluster\.local)?)\b")
 _BARE = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _HOST_VARIABLE = re.compile(r"(HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT|SERVICE|UPSTREAM|BACKEND)$", re.IGNORECASE)
@@ -50,6 +52,7 @@ def addresses_in(value: str) -> tuple[Address, ...]:
     value = value[:_LONGEST]
     found = [Address(host=m[1].lower(), port=_port(m[2])) for m in _URL.finditer(value)]
     found += [Address(host=m[1], port=_port(m[2])) for m in _HOST_PORT.finditer(value) if not m[1].isdigit()]
+    found += [Address(host=m[1], port=_port(m[2])) for m in _HOST_AND_PORT.finditer(value) if not m[1].isdigit()]
     found += [Address(host=m[1]) for m in _CLUSTER_NAME.finditer(value)]
     hosts_with_port = {address.host for address in found if address.port}
     kept = [a for a in found if a.host not in _LOCAL and (a.port or a.host not in hosts_with_port)]

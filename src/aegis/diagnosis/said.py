@@ -15,7 +15,7 @@ _LONGEST = 1000
 
 REFUSED = re.compile(
     r"ECONNREFUSED|connection refused|actively refused|could not connect|unable to connect|cannot connect|can't connect"
-    r"|failed to connect|connect(?:ion)? (?:timed out|timeout|error|reset)|ETIMEDOUT|ECONNRESET|i/o timeout|no route to host"
+    r"|failed to connect|TimeoutError|\btimed out$|connect(?:ion)? (?:timed out|timeout|error|reset)|ETIMEDOUT|ECONNRESET|i/o timeout|no route to host"
     r"|EHOSTUNREACH|unreachable|max retries exceeded|connection attempt failed|is not (?:available|reachable)"
     r"|dependency (?:is )?(?:down|not ready|unavailable)|upstream (?:is )?(?:down|unavailable)|no healthy upstream|bad gateway",
     re.IGNORECASE,
