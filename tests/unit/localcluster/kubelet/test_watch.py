@@ -62,7 +62,8 @@ async def test_each_node_tells_of_its_own_pods(make_bench: Callable[..., Any]) -
         assert (shell["rule"], read["rule"]) == (SHELL, READ)
         assert shell["hostname"] == "node-1"
         fields = read["output_fields"]
-        container = bench.container("one")["state"]["terminated"]["containerID"].removeprefix("containerd://")
+        await bench.phase("one", "Succeeded")
+        container = bench.container("one")["containerID"].removeprefix("containerd://")
         assert fields["container.id"] == container[:12]
         assert fields["container.image.repository"] == "docker.io/library/python"
         assert (fields["container.image.tag"], fields["container.name"]) == ("3.12-slim", "app")

@@ -2,7 +2,7 @@
 
 A program of an image that is a sensor (as that of the `falco` DaemonSet) finds the alerts of its node on its standard
 input, one JSON object a message. As with the kernel's buffer that the real one reads, what nobody reads is lost, and
-what the buffer has no room for is counted: `{"dropped": N}` comes before the next alert.
+what there is no room for is counted: `{"dropped": N}` follows.
 """
 
 from __future__ import annotations
@@ -50,13 +50,11 @@ class Watch:
         """Take what the sentry says: an alert, or that it had to drop some."""
         for fd in fds:
             os.close(fd)
-        if message["event"] == "alert":
-            for reader in tuple(self._readers.get(message["node"], ())):
+        for reader in tuple(self._readers.get(message.get("node", ""), ())):
+            if message["event"] == "alert":
                 reader.give(message["alert"])
-        elif message["event"] == "lost":
-            # Nobody knows of which node they were.
-            for reader in (one for readers in self._readers.values() for one in readers):
-                reader.dropped += message["count"]
+            elif message["event"] == "lost":
+                reader.lose(message["count"])
 
     async def door(self, subject: Subject) -> int:
         """A socket by which a program hands its listener over before it begins; the caller's to close.
@@ -99,20 +97,23 @@ class _Reader:
         self._sock, self._gone, self._kept = sock, gone, deque[bytes]()
         self._loop = asyncio.get_running_loop()
         self._writing = False
-        self.dropped = 0
+        self._lost = 0
         sock.settimeout(0)
         # It never writes: what can be read is its end.
         self._loop.add_reader(sock.fileno(), self.close)
 
     def give(self, alert: dict[str, Any]) -> None:
-        """Have it read an alert; one too many is dropped."""
+        """Have it read an alert; one too many is lost."""
         if len(self._kept) >= _KEPT_MAX:
-            self.dropped += 1
+            self.lose(1)
             return
-        if self.dropped:
-            self._kept.append(json.dumps({"dropped": self.dropped}).encode())
-            self.dropped = 0
         self._kept.append(json.dumps(alert, separators=(",", ":")).encode())
+        if not self._writing:
+            self._write()
+
+    def lose(self, count: int) -> None:
+        """Have it read, after all that is kept, that so many alerts were lost."""
+        self._lost += count
         if not self._writing:
             self._write()
 
@@ -125,12 +126,15 @@ class _Reader:
 
     def _write(self) -> None:
         try:
-            while self._kept:
-                self._sock.send(self._kept[0])
-                self._kept.popleft()
+            while self._kept or self._lost:
+                if self._kept:
+                    self._sock.send(self._kept[0])
+                    self._kept.popleft()
+                else:
+                    self._sock.send(json.dumps({"dropped": self._lost}).encode())
+                    self._lost = 0
         except BlockingIOError:
             self._wait(writing=True)
-            return
         except OSError:
             self.close()
         else:

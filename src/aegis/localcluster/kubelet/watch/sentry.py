@@ -28,6 +28,8 @@ from aegis.localcluster.kubelet.watch.seccomp import Notice
 
 _LOOK_AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.005, 2.0
 _PENDING_MAX = 512
+_ALERTS_AT_ONCE, _ALERTS_A_SECOND = 1000, 100.0
+_TELL_LOST_SECONDS = 1.0
 _URGENCY = -10
 _AT_FDCWD = 0xFFFFFF9C
 _ADDRESS_MAX, _INET_SIZE, _INET6_SIZE = 28, 8, 24
@@ -56,12 +58,25 @@ class _Watched:
         listener: the descriptor of their filter; -1 until it is handed over.
         started_at: of the container, nanoseconds since the epoch.
         accounts: the names that the container has for its users.
+        left: how many alerts it may still bring about; it grows with time.
+        counted_at: when that was counted, by the monotonic clock.
     """
 
     subject: Subject
     listener: int = -1
     started_at: int = 0
     accounts: tracee.Accounts = field(default_factory=dict)
+    left: float = _ALERTS_AT_ONCE
+    counted_at: float = 0.0
+
+    def may_tell(self, now: float) -> bool:
+        """Whether there is room for one more: a pod that brings out thousands must not keep everybody busy."""
+        grown = self.left + (now - self.counted_at) * _ALERTS_A_SECOND
+        self.left, self.counted_at = min(grown, _ALERTS_AT_ONCE), now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,14 +118,13 @@ class Sentry:
         self._started: dict[str, int] = {}
         self._executing: dict[int, _Executing] = {}
         self._connecting: list[_Connecting] = []
-        self._look_at = 0.0
-        self._lost = 0
+        self._look_at = self._lost_told_at = 0.0
+        self._lost: dict[str, int] = {}
 
     def serve(self) -> None:
         """Return when the control socket closes."""
         while True:
-            waiting = bool(self._executing or self._connecting)
-            ready = self._poll.poll(_LOOK_AGAIN_SECONDS if waiting else None)
+            ready = self._poll.poll(self._patience())
             if any(fd == self._control.fileno() for fd, _ in ready) and not self._obey():
                 return
             for fd, what in ready:
@@ -122,6 +136,15 @@ class Sentry:
             if now >= self._look_at:
                 self._look_at = now + _LOOK_AGAIN_SECONDS
                 self._look_again(now)
+            if self._lost and now >= self._lost_told_at + _TELL_LOST_SECONDS:
+                self._lost_told_at = now
+                self._tell_lost()
+
+    def _patience(self) -> float | None:
+        """How many seconds to wait for something to happen."""
+        if self._executing or self._connecting:
+            return _LOOK_AGAIN_SECONDS
+        return _TELL_LOST_SECONDS if self._lost else None
 
     # Whom to watch.
 
@@ -186,7 +209,7 @@ class Sentry:
         except (tracee.GoneError, struct.error):
             pass  # it has died, or gave an address that holds nothing: the kernel will tell it so
         except Exception:  # noqa: BLE001 - the outermost door of one call: an odd one must not stop every pod
-            self._lost += 1
+            self._lose(watched)
         finally:
             seccomp.go_on(watched.listener, notice)
 
@@ -229,7 +252,7 @@ class Sentry:
 
     def _executes(self, watched: _Watched, notice: Notice) -> None:
         if len(self._executing) >= _PENDING_MAX:
-            self._lost += 1
+            self._lose(watched)
             return
         at, known = time.time_ns(), tracee.status(notice.thread)
         before = tracee.describe(known.pid, tracee.ancestors(known.parent, self._outside))
@@ -280,7 +303,10 @@ class Sentry:
     def _connects(self, watched: _Watched, notice: Notice, number: int, where: tuple[int, int]) -> None:
         address, size = where
         remote = _inet(tracee.read_memory(notice.thread, address, min(size, _ADDRESS_MAX)))
-        if remote is None or not notable(remote, self._around) or len(self._connecting) >= _PENDING_MAX:
+        if remote is None or not notable(remote, self._around):
+            return
+        if len(self._connecting) >= _PENDING_MAX:
+            self._lose(watched)
             return
         known = tracee.status(notice.thread)
         process = tracee.describe(known.pid, tracee.ancestors(known.parent, self._outside))
@@ -338,15 +364,24 @@ class Sentry:
         return tracee.identify(process, known, watched.subject, accounts=watched.accounts, outside=self._outside)
 
     def _tell(self, watched: _Watched, rule: Rule, event: Event, process: Process) -> None:
-        node = watched.subject.node
-        message = {"event": "alert", "node": node, "alert": alert(rule, event, process, watched.subject)}
+        if not watched.may_tell(time.monotonic()):
+            self._lose(watched)
+            return
+        told = alert(rule, event, process, watched.subject)
         try:
-            if self._lost:
-                wire.send(self._control, {"event": "lost", "count": self._lost})
-                self._lost = 0
-            wire.send(self._control, message)
+            wire.send(self._control, {"event": "alert", "node": watched.subject.node, "alert": told})
         except BlockingIOError:
-            self._lost += 1
+            self._lose(watched)
+
+    def _lose(self, watched: _Watched) -> None:
+        node = watched.subject.node
+        self._lost[node] = self._lost.get(node, 0) + 1
+
+    def _tell_lost(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for node in list(self._lost):
+                wire.send(self._control, {"event": "lost", "node": node, "count": self._lost[node]})
+                del self._lost[node]
 
 
 def _foreseen(notice: Notice, known: tracee.Status, before: Process) -> tuple[Process, os.stat_result] | None:

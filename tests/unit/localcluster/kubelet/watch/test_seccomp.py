@@ -32,7 +32,7 @@ def verdict(machine: str, audit: int, number: int, *arguments: int) -> int:
             case 0x45:
                 at += yes if accumulator & constant else no
             case 0x06:
-                return constant
+                return int(constant)
             case _:
                 raise AssertionError(hex(operation))
 
