@@ -32,7 +32,7 @@ PREFIX = "aegis-"
 RUN = "aegis.io/demo"
 """The label of the namespaces that a demo makes; its value is the id of the run."""
 
-_NEEDED = {
+NEEDED = {
     "namespaces": ("get", "list", "create", "patch", "delete"),
     "pods": ("list", "watch", "create", "delete"),
     "pods/log": ("get",),
@@ -47,7 +47,9 @@ _NEEDED = {
     "replicasets.apps": ("list",),
     "endpointslices.discovery.k8s.io": ("list", "watch"),
     "networkpolicies.networking.k8s.io": ("list", "create"),
+    "leases.coordination.k8s.io": ("get", "list", "create", "patch", "delete"),
 }
+"""What a demo does on a cluster: each verb is asked for beforehand, and a role of these is enough."""
 _FALCO = "app.kubernetes.io/name=falco"
 _NEEDS_FALCO = frozenset({"shell-in-fix"})
 _MANY = 1000
@@ -234,7 +236,7 @@ async def _require_permissions(reader: ClusterReader) -> None:
     Raises:
         PermissionDenied: naming each verb that is not permitted.
     """
-    wanted = [Access(verb=verb, resource=resource) for resource, verbs in _NEEDED.items() for verb in verbs]
+    wanted = [Access(verb=verb, resource=resource) for resource, verbs in NEEDED.items() for verb in verbs]
     async with asyncio.TaskGroup() as group:
         answers = [group.create_task(reader.allowed(access)) for access in wanted]
     refused = [access for access, answer in zip(wanted, answers, strict=True) if not answer.result()]
