@@ -73,11 +73,16 @@ class NamespaceProvider:
         production = await survey(self.tools, session.target, (), None)
         prepared = _prepare(session.target, self.tools, production)
         self.tools.progress("making the shadow", namespace=_shadow(session).namespace(ARM_NAME))
-        session = keep(replace(session, home=await self._claim(session)))
+        known = [session]
+
+        async def claim() -> None:
+            known.append(keep(replace(session, home=await self._claim(session))))
+
         try:
-            return await self._furnished(session, production, prepared)
+            await shielded(claim())  # so that what is made is known, even if somebody interrupts just then
+            return await self._furnished(known[-1], production, prepared)
         except BaseException:
-            await shielded(self._remove_quietly(session))
+            await shielded(self._remove_quietly(known[-1]))
             raise
 
     async def keep_until(self, session: ShadowSession, moment: datetime) -> None:
