@@ -29,8 +29,8 @@ _PAGE, _LARGEST_PAGE, _PAGES = 1 << 20, 16 << 20, 256
 _HEAD: Final = 4096
 _MOST_ALERTS: Final = 5000
 _MARGIN: Final = timedelta(seconds=60)
-_STARTING: Final = timedelta(seconds=60)
-"""Falco writes its first lines within so long of its start."""
+_STARTING: Final = timedelta(seconds=10)
+"""Falco writes its first line (its version) within so long of its start."""
 _SECOND: Final = 1_000_000_000
 _LOST: Final = "Outputs queue out of memory"
 """What Falco logs, as no alert, when its outputs cannot keep up."""
@@ -69,13 +69,16 @@ class Sentry:
     restarts: int
 
     def lapses(self, since: datetime) -> list[str]:
-        """Why it may not have seen all that happened on its node from then on."""
+        """Why it may not have seen all that happened on its node from then on.
+
+        Its times are in whole seconds and by another clock: what is not surely earlier counts as later.
+        """
         who = f"{self.namespace}/{self.name}"
         if self.ready_since is None or self.started_at is None:
             return [f"{who} is not ready"]
-        if self.started_at > since:
+        if self.started_at > since - CLOCKS:
             return [f"{who} (re)started meanwhile"]
-        return [f"{who} was not ready all the time"] if self.ready_since > since else []
+        return [f"{who} was not ready all the time"] if self.ready_since > since - CLOCKS else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

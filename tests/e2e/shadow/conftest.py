@@ -110,8 +110,9 @@ def patched(target: ObjectRef, *operations: JsonObject) -> Change:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    options = ClusterOptions(state=tmp_path / "cluster", time_scale=SCALE)
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A cluster of two nodes; its parameter, where it has one, is whether Falco watches it."""
+    options = ClusterOptions(state=tmp_path / "cluster", time_scale=SCALE, falco=getattr(request, "param", False))
     async with LocalCluster(options) as local, connect(KubeOptions(kubeconfig=local.kubeconfig)) as driver:
         cluster: Cluster = await driver.cluster()
         actuator = ClusterActuator(

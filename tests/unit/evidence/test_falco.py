@@ -80,6 +80,9 @@ async def test_a_single_container_is_falco_whatever_its_name() -> None:
         ({"leaving": True}, "falco/falco-1 is not ready"),
         ({"started": at(10), "ready": at(11), "restarts": 1}, "falco/falco-1 (re)started meanwhile"),
         ({"ready": at(10)}, "falco/falco-1 was not ready all the time"),
+        ({"started": at(-1), "restarts": 1}, "falco/falco-1 (re)started meanwhile"),
+        ({"ready": at(-1)}, "falco/falco-1 was not ready all the time"),
+        ({"started": at(-3), "ready": at(-3)}, None),
         ({"restarts": 7}, None),
     ],
 )
