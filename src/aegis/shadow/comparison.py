@@ -7,10 +7,11 @@ Pure: it sees counts, seconds and bytes. Each component passes, fails or is inco
 * else it is inconclusive, and more requests are sent, up to `LOOKS` times the usual number.
 
 Who looks twice errs twice, and who judges four components four times. So a failure is believed at `SURE_OF_HARM` (one in a
-thousand each look): identical arms are rejected in less than one trial in a hundred, all components together. A component
-that stays inconclusive blocks acceptance (it is `required`) only while it cannot exclude grave harm: twice the latency, or
-five percent more errors. That bound has a confidence of `SURE_OF_NO_HARM`, so that over both looks at most one in a hundred
-such candidates is let through, however noisy the measurements are.
+thousand each look): identical arms are rejected in less than one trial in a hundred, all components together.
+
+A component that stays inconclusive blocks acceptance (it is `required`) only while it cannot exclude grave harm: one and a
+half times the latency, or one request in forty that fails more. That bound has a confidence of `SURE_OF_NO_HARM`: over both
+looks at most one such candidate in a hundred is let through, however noisy the measurements are.
 
 A component without something to compare with does not apply, and is listed as a gap.
 """
@@ -54,10 +55,17 @@ PASS_CONFIDENCE = 0.95
 SURE_OF_HARM = 0.999
 SURE_OF_NO_HARM = 0.995
 
+"""The confidences of the bounds; see above."""
+
 ERRORS_TOLERATED = 0.01
-ERRORS_GRAVE = 0.05
+ERRORS_GRAVE = 0.025
+ERRORS_BAD = 0.05
+"""Shares of requests: what C may lose, what it must not have lost, and what is bad by itself, without a G."""
+
 LATENCY_TOLERATED = 1.25
-LATENCY_GRAVE = 2.0
+LATENCY_GRAVE = 1.5
+"""Times G's latency, likewise."""
+
 DAY = 86_400.0
 
 
@@ -132,7 +140,7 @@ def errors(candidate: Answers, good: Answers | None) -> GateResult:
     gate = replace(gate, coverage=seen)
     if missing := _traffic(gate, candidate.sent, good.sent, REQUESTS // 2):
         return missing
-    if clopper_pearson_lower(good.failed, good.sent) > ERRORS_GRAVE:
+    if clopper_pearson_lower(good.failed, good.sent) > ERRORS_BAD:
         return _open(gate, "the last good revision fails under the same requests: there is nothing to compare with")
     counts = (candidate.failed, candidate.sent, good.failed, good.sent)
     bounds = _Bounds(
@@ -154,10 +162,10 @@ def _errors_alone(candidate: Answers, gate: GateResult) -> GateResult:
     gate = replace(
         gate,
         measured=round(upper, 4),
-        threshold=ERRORS_GRAVE,
+        threshold=ERRORS_BAD,
         coverage=f"{candidate.failed} of {candidate.sent} requests failed; there is no last good revision to compare with",
     )
-    test = Sprt(p0=ERRORS_TOLERATED, p1=ERRORS_GRAVE, alpha=1 - SURE_OF_NO_HARM)
+    test = Sprt(p0=ERRORS_TOLERATED, p1=ERRORS_BAD, alpha=1 - SURE_OF_NO_HARM)
     if candidate.sent < test.clean_needed:
         return _open(gate, "NoTraffic: too few requests reached the fixed workload")
     match test.judge(candidate.failed, candidate.sent):

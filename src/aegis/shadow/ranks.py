@@ -17,6 +17,8 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from statistics import NormalDist, median
 
+from aegis.shadow.statistics import binomial_pmf
+
 EXACT = 60
 """So many observations an arm (or a series) are counted exactly."""
 
@@ -111,12 +113,13 @@ def quantile_upper(values: Sequence[float], share: float, *, confidence: float =
     """
     _finite(values, least=0)
     ordered, n = sorted(values), len(values)
-    below = 0.0
-    for index, value in enumerate(ordered):
-        below += math.comb(n, index) * share**index * (1 - share) ** (n - index)
-        if below >= confidence:
-            return value
-    return math.inf
+    bound, at_least = math.inf, 0.0
+    for rank in range(n, 0, -1):
+        at_least += binomial_pmf(rank, n, share)
+        if at_least > 1 - confidence:
+            break
+        bound = ordered[rank - 1]
+    return bound
 
 
 def _between(ordered: Sequence[float], rank: int) -> Estimate:

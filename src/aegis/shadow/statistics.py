@@ -33,11 +33,19 @@ def fisher_one_sided(bad_r: int, n_r: int, bad_c: int, n_c: int) -> float:
     return sum(math.comb(bad, k) * math.comb(total - bad, n_r - k) for k in range(bad_r, upper + 1)) / ways
 
 
+def binomial_pmf(k: int, n: int, p: float) -> float:
+    """P(X = k) of a binomial variable."""
+    if p in {0.0, 1.0}:
+        return float(k == n * p)
+    log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(log + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
 def binomial_cdf(k: int, n: int, p: float) -> float:
     """P(X <= k) of a binomial variable."""
     if k >= n:
         return 1.0
-    return math.fsum(_binomial_pmf(i, n, p) for i in range(k + 1))
+    return math.fsum(binomial_pmf(i, n, p) for i in range(k + 1))
 
 
 def clopper_pearson_upper(failures: int, n: int, *, confidence: float = 0.95) -> float:
@@ -113,13 +121,6 @@ class Sprt:
     def clean_needed(self) -> int:
         """How many requests without a failure are accepted."""
         return math.ceil(math.log(self.beta / (1 - self.alpha)) / math.log((1 - self.p1) / (1 - self.p0)))
-
-
-def _binomial_pmf(k: int, n: int, p: float) -> float:
-    if p in {0.0, 1.0}:
-        return float(k == n * p)
-    log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(log + k * math.log(p) + (n - k) * math.log1p(-p))
 
 
 def _falling_root(function: Callable[[float], float], value: float) -> float:
