@@ -20,9 +20,9 @@ from aegis.localcluster.apiserver.http.logs import pod_logs
 from aegis.localcluster.apiserver.http.paths import ApiPath, parse_path
 from aegis.localcluster.apiserver.http.reviews import Asking, find_review, review
 from aegis.localcluster.apiserver.http.routing import answer, decoded_body, to_call
+from aegis.localcluster.apiserver.http.streaming.opening import STREAMING, open_stream
 from aegis.localcluster.apiserver.http.watching import Watch
 from aegis.localcluster.apiserver.refusals import NoSuchPath
-from aegis.localcluster.apiserver.streaming.opening import STREAMING, open_stream
 from aegis.localcluster.status import ApiError
 
 _LOG = logging.getLogger(__name__)

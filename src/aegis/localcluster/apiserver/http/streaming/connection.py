@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from aegis.localcluster.apiserver.streaming import spdy
-from aegis.localcluster.apiserver.streaming.carrier import Carrier, Gone
+from aegis.localcluster.apiserver.http.streaming import spdy
+from aegis.localcluster.apiserver.http.streaming.carrier import Carrier, Gone
 
 _STREAMS_MAX = 256
 _PIECES_MAX = 64

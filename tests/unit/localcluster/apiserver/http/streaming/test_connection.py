@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aegis.localcluster.apiserver.streaming import spdy
-from aegis.localcluster.apiserver.streaming.carrier import Gone
-from aegis.localcluster.apiserver.streaming.connection import Connection, Stream
+from aegis.localcluster.apiserver.http.streaming import spdy
+from aegis.localcluster.apiserver.http.streaming.carrier import Gone
+from aegis.localcluster.apiserver.http.streaming.connection import Connection, Stream
 
 
 class Wire:

@@ -8,10 +8,10 @@ from aegis.localcluster.api import PodStreams
 from aegis.localcluster.apiserver.core import Core
 from aegis.localcluster.apiserver.http.call import Call
 from aegis.localcluster.apiserver.http.logs import chosen_container
+from aegis.localcluster.apiserver.http.streaming import port_forward, remote_command
+from aegis.localcluster.apiserver.http.streaming.remote_command import Wanted
 from aegis.localcluster.apiserver.refusals import BadRequest, NotFound, Unimplemented
 from aegis.localcluster.apiserver.store import Stored
-from aegis.localcluster.apiserver.streaming import port_forward, remote_command
-from aegis.localcluster.apiserver.streaming.remote_command import Wanted
 
 STREAMING = frozenset({"exec", "attach", "portforward"})
 

@@ -13,8 +13,8 @@ import socket as sockets
 from aiohttp import web
 
 from aegis.localcluster.api import PodStreams
-from aegis.localcluster.apiserver.streaming.carrier import MESSAGE_MAX, Carrier, Gone, Messages, upgraded
-from aegis.localcluster.apiserver.streaming.connection import Connection, Stream
+from aegis.localcluster.apiserver.http.streaming.carrier import MESSAGE_MAX, Carrier, Gone, Messages, upgraded
+from aegis.localcluster.apiserver.http.streaming.connection import Connection, Stream
 from aegis.localcluster.status import ApiError
 
 _PROTOCOL = "portforward.k8s.io"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.localcluster.apiserver.streaming import spdy
-from aegis.localcluster.apiserver.streaming.spdy import Data, Opened, Ping, ProtocolError, Reader, Reset, Writer
+from aegis.localcluster.apiserver.http.streaming import spdy
+from aegis.localcluster.apiserver.http.streaming.spdy import Data, Opened, Ping, ProtocolError, Reader, Reset, Writer
 
 names = st.text(st.characters(codec="ascii", min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
 headers = st.dictionaries(names.map(str.lower), st.text(max_size=20), max_size=5)

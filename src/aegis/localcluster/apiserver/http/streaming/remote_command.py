@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from aegis.localcluster.api import Session
-from aegis.localcluster.apiserver.streaming.carrier import MESSAGE_MAX, Gone, Messages, upgraded
-from aegis.localcluster.apiserver.streaming.connection import Connection, Stream
+from aegis.localcluster.apiserver.http.streaming.carrier import MESSAGE_MAX, Gone, Messages, upgraded
+from aegis.localcluster.apiserver.http.streaming.connection import Connection, Stream
 from aegis.localcluster.status import ApiError
 
 _V4, _V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
