@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aegis.localcluster.api import ClusterApi
+from aegis.localcluster.storage import DEFAULT_CLASS, IS_DEFAULT, PROVISIONER
 
 _MANAGER = "kube-apiserver"
 _RBAC = "rbac.authorization.k8s.io"
@@ -46,12 +47,19 @@ _EDITED: tuple[tuple[str, list[str]], ...] = (
     ("networking.k8s.io", ["ingresses", "networkpolicies"]),
     ("policy", ["poddisruptionbudgets"]),
 )  # fmt: skip
+_STORAGE_CLASS = {
+    "metadata": {"name": DEFAULT_CLASS, "annotations": {IS_DEFAULT: "true"}},
+    "provisioner": PROVISIONER,
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
 _PUBLIC_PATHS = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 _DISCOVERY_PATHS = ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", *_PUBLIC_PATHS]
 
 
 def bootstrap(api: ClusterApi) -> None:
-    """Create the first namespaces, roles and bindings."""
+    """Create the first namespaces, roles and bindings, and the storage class of claims that name none."""
+    api.create("storageclasses.storage.k8s.io", _STORAGE_CLASS, manager=_MANAGER)
     for name in _NAMESPACES:
         api.create("namespaces", {"metadata": {"name": name}}, manager=_MANAGER)
     for name, rules in _roles().items():

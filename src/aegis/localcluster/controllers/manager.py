@@ -26,6 +26,7 @@ from aegis.localcluster.controllers.scheduler import Scheduler
 from aegis.localcluster.controllers.serviceaccount import ServiceAccountController
 from aegis.localcluster.controllers.statefulset import StatefulSetController
 from aegis.localcluster.controllers.unattended import UnattendedController
+from aegis.localcluster.controllers.volume import VolumeController
 from aegis.localcluster.controllers.volumeclaim import VolumeClaimController
 
 
@@ -61,6 +62,7 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         AutoscalerController(api, pace, facts.metrics),
         DisruptionController(api, pace),
         VolumeClaimController(api),
+        VolumeController(api),
         Scheduler(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),

@@ -7,12 +7,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aegis.localcluster.api import ClusterApi, Object, Pace, WatchEvent
-from aegis.localcluster.controllers.objects import Key, condition, is_terminating, key_of, timestamp, uid_of
+from aegis.localcluster.controllers.objects import (
+    Key,
+    annotations_of,
+    condition,
+    is_terminating,
+    key_of,
+    timestamp,
+    uid_of,
+)
 from aegis.localcluster.controllers.recorder import Recorder
-from aegis.localcluster.controllers.scheduling.decision import Placed, place
+from aegis.localcluster.controllers.scheduling.decision import Placed, place, unbound
 from aegis.localcluster.controllers.scheduling.snapshot import Snapshot
+from aegis.localcluster.storage import SELECTED_NODE
 
-_NAME, _CLAIMS = "default-scheduler", "persistentvolumeclaims"
+_NAME, _CLAIMS, _VOLUMES = "default-scheduler", "persistentvolumeclaims", "persistentvolumes"
+_CLASSES = "storageclasses.storage.k8s.io"
 _REMIND = 300.0
 """Nominal seconds after which a pod that still waits is tried, and said, again."""
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
@@ -23,7 +33,7 @@ class Scheduler:
     """One pass over all waiting pods, whenever something changed that may let one of them run."""
 
     name = _NAME
-    watches = ("pods", "nodes", _CLAIMS, "namespaces")
+    watches = ("pods", "nodes", _CLAIMS, _VOLUMES, _CLASSES, "namespaces")
 
     def __init__(self, api: ClusterApi, pace: Pace) -> None:
         self._api, self._pace = api, pace
@@ -49,7 +59,14 @@ class Scheduler:
         self._waiting = bool(pending)
         if not pending:
             return None
-        snapshot = Snapshot.of(self._api.list("nodes"), pods, self._api.list("namespaces"), self._api.list(_CLAIMS))
+        snapshot = Snapshot.of(
+            self._api.list("nodes"),
+            pods,
+            self._api.list("namespaces"),
+            claims=self._api.list(_CLAIMS),
+            volumes=self._api.list(_VOLUMES),
+            classes=self._api.list(_CLASSES),
+        )
         for pod in pending:
             self._attempt(pod, snapshot)
         self._waiting = any(uid_of(p) in self._said for p in pending)
@@ -61,7 +78,10 @@ class Scheduler:
             return
         outcome = place(pod, snapshot)
         if isinstance(outcome, Placed):
-            self._bind(pod, outcome.node, snapshot)
+            if waiting := unbound(pod, snapshot):
+                self._have_bound(pod, waiting, outcome.node)
+            else:
+                self._bind(pod, outcome.node, snapshot)
         else:
             self._refuse(pod, outcome.message)
 
@@ -71,6 +91,14 @@ class Scheduler:
         next(v for v in snapshot.nodes if v.name == node).add({**pod, "spec": {**pod["spec"], "nodeName": node}})
         self._said.pop(uid_of(pod), None)
         self._recorder.normal(pod, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+
+    def _have_bound(self, pod: Object, claims: Sequence[Object], node: str) -> None:
+        """Ask for the volumes of a pod; it gets its node when they are there."""
+        for claim in claims:
+            if SELECTED_NODE not in annotations_of(claim):
+                chosen = {"metadata": {"annotations": {SELECTED_NODE: node}}}
+                self._api.patch(_CLAIMS, *key_of(claim), chosen, manager="kube-scheduler")
+        self._said.setdefault(uid_of(pod), ("", time.monotonic()))
 
     def _refuse(self, pod: Object, message: str) -> None:
         said, since = self._said.get(uid_of(pod), ("", 0.0))

@@ -9,7 +9,7 @@ from typing import Any
 
 from aegis.localcluster.api import Object
 from aegis.localcluster.controllers.history import HASH
-from aegis.localcluster.controllers.objects import is_ready, is_terminating, labels_of
+from aegis.localcluster.controllers.objects import is_ready, is_terminating, labels_of, owners_of
 from aegis.localcluster.controllers.replicaset import pod_for
 
 Available = Callable[[Object], bool]
@@ -124,6 +124,30 @@ def claims_of(stateful_set: Object, number: int) -> list[Object]:
             "spec": template["spec"],
         })
     return claims
+
+
+def claim_owner(stateful_set: Object, number: int, pod: Object | None) -> Object | None:
+    """Whose end is to be that of a number's claims: the set's, that of a pod that is not wanted any more, or nobody's.
+
+    Args:
+        stateful_set: the set.
+        number: the claims' number.
+        pod: the pod of that number, if there is one.
+    """
+    policy: Mapping[str, str] = stateful_set["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
+    if policy.get("whenScaled") == "Delete" and number not in numbers(stateful_set):
+        return pod
+    return stateful_set if policy.get("whenDeleted") == "Delete" else None
+
+
+def owned_by(claim: Object, owner: Object | None) -> list[Object]:
+    """The owner references that a claim is to have: none of sets and pods but this one."""
+    others = [dict(o) for o in owners_of(claim) if o.get("kind") not in {"StatefulSet", "Pod"}]
+    if owner is None:
+        return others
+    metadata = owner["metadata"]
+    mine = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"]}
+    return [*others, mine]
 
 
 def claim_name(stateful_set: Object, template: Object, number: int) -> str:

@@ -10,7 +10,15 @@ from aegis.localcluster.api import ClusterApi, Object, Pace, WatchEvent
 from aegis.localcluster.controllers import statefuldecision as decision
 from aegis.localcluster.controllers.availability import Availability
 from aegis.localcluster.controllers.history import HASH, History
-from aegis.localcluster.controllers.objects import Key, controller_of, is_terminating, key_of, labels_of, uid_of
+from aegis.localcluster.controllers.objects import (
+    Key,
+    controller_of,
+    is_terminating,
+    key_of,
+    labels_of,
+    owners_of,
+    uid_of,
+)
 from aegis.localcluster.controllers.ownership import claim
 from aegis.localcluster.controllers.recorder import Recorder
 from aegis.localcluster.controllers.statefuldecision import Revisions, Step
@@ -56,6 +64,7 @@ class StatefulSetController:
             stateful_set, pods, revisions.update, lambda pod: self._availability.left(pod, least) <= 0
         )
         try:
+            self._own_claims(stateful_set, pods)
             self._carry_out(stateful_set, step, revisions)
         finally:
             self._write(stateful_set, revisions)
@@ -91,7 +100,23 @@ class StatefulSetController:
     def _claims(self, stateful_set: Object, number: int) -> None:
         for wanted in decision.claims_of(stateful_set, number):
             if self._api.get(_CLAIMS, *key_of(wanted)) is None:
-                self._create(stateful_set, _CLAIMS, wanted)
+                owners = decision.owned_by(wanted, decision.claim_owner(stateful_set, number, None))
+                owned = {"ownerReferences": owners} if owners else {}
+                self._create(stateful_set, _CLAIMS, {**wanted, "metadata": {**wanted["metadata"], **owned}})
+
+    def _own_claims(self, stateful_set: Object, pods: Sequence[Object]) -> None:
+        """Say with whom claims are to go, before that goes."""
+        by_number = {decision.number_of(p): p for p in pods}
+        for number in {*decision.numbers(stateful_set), *by_number}:
+            owner = decision.claim_owner(stateful_set, number, by_number.get(number))
+            for wanted in decision.claims_of(stateful_set, number):
+                known = self._api.get(_CLAIMS, *key_of(wanted))
+                if known is None or is_terminating(known):
+                    continue
+                owners = decision.owned_by(known, owner)
+                if owners != list(owners_of(known)):
+                    change = {"metadata": {"ownerReferences": owners or None}}
+                    self._api.patch(_CLAIMS, *key_of(known), change, manager=_MANAGER)
 
     def _create(self, stateful_set: Object, resource: str, wanted: Object) -> None:
         kind = "Pod" if resource == "pods" else "Claim"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -45,6 +46,7 @@ _MANAGER = "kubelet"
 _PODS, _SLICES, _POLICIES = "pods", "endpointslices.discovery.k8s.io", "networkpolicies.networking.k8s.io"
 _NETWORK = (_PODS, "namespaces", "services", _SLICES, _POLICIES)
 _SHOWN = ("configmaps", "secrets")
+_VOLUMES = "persistentvolumes"
 _HTTPS = 443
 _SETTLE_SECONDS = 0.01
 _RETRY_SECONDS = 5.0
@@ -264,9 +266,11 @@ class Kubelet:
     # Pods.
 
     async def _watch(self, tasks: asyncio.TaskGroup) -> None:
-        async for event in self._api.watch(*_NETWORK, *_SHOWN):
+        async for event in self._api.watch(*_NETWORK, *_SHOWN, _VOLUMES):
             if event.resource in _NETWORK:
                 self._network_changed.set()
+            if event.resource == _VOLUMES and event.type == "DELETED":
+                self._note_gone(event.object)
             if event.resource == _PODS:
                 self._note_pod(event, tasks)
             elif event.resource in _SHOWN:
@@ -291,6 +295,10 @@ class Kubelet:
         for worker in self._workers.values():
             if worker.pod["metadata"]["namespace"] == metadata["namespace"] and named in named_objects(worker.pod):
                 worker.refresh()
+
+    def _note_gone(self, volume: Object) -> None:
+        if volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
+            shutil.rmtree(self._state / "volumes" / volume["metadata"]["name"], ignore_errors=True)
 
     async def _run_pod(self, pod: Object) -> None:
         """Run a pod to its end, and again from the start should its worker fail."""
@@ -331,10 +339,18 @@ class Kubelet:
             release=pool.give_back,
             connect=self._send_tables,
             services=self._services,
+            volume=self._volume,
             token=self._token,
             clock=time.time,
             watch=self._sentry,
         )
+
+    def _volume(self, name: str) -> Path:
+        folder = self._state / "volumes" / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            folder.chmod(0o777)  # whichever user a container runs as
+        return folder
 
     def _services(self) -> list[Object]:
         """Every Service, with the address that pods reach it by."""

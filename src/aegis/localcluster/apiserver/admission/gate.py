@@ -12,6 +12,7 @@ from aegis.localcluster.apiserver.admission.quotas import Quotas
 from aegis.localcluster.apiserver.admission.request import Request, Step
 from aegis.localcluster.apiserver.admission.roles import RoleEscalation
 from aegis.localcluster.apiserver.admission.services import ServiceAddresses
+from aegis.localcluster.apiserver.admission.storage import StorageDefaults
 from aegis.localcluster.apiserver.refusals import Forbidden
 from aegis.localcluster.apiserver.registry import Resource
 from aegis.localcluster.apiserver.store import Store
@@ -29,6 +30,7 @@ class Gate:
             ServiceAddresses(store),
             RoleEscalation(store),
             PodSecurity(store),
+            StorageDefaults(store),
             Quotas(store),
         )
 

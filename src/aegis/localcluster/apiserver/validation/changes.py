@@ -135,6 +135,8 @@ def _claim(new: Object, old: Object) -> list[Cause]:
     ours, theirs = dict(new.get("spec") or {}), dict(old.get("spec") or {})
     for spec in (ours, theirs):
         spec.pop("resources", None)
+    if theirs.get("storageClassName") is None:  # a default class that came later
+        ours.pop("storageClassName", None)
     if not theirs.get("volumeName"):
         ours.pop("volumeName", None)
         theirs.pop("volumeName", None)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from aegis.localcluster.api import Object
-from aegis.localcluster.controllers.objects import controller_of
+from aegis.localcluster.controllers.objects import controller_of, is_terminating
 from aegis.localcluster.controllers.scheduling.filters import NODE_FILTERS, Misfit, term_matches, tolerates
 from aegis.localcluster.controllers.scheduling.requests import assumed_requests
 from aegis.localcluster.controllers.scheduling.snapshot import NodeView, Snapshot
 from aegis.localcluster.controllers.scheduling.topology import misfit
+from aegis.localcluster.storage import claims_of, is_bound
 
 _HOPELESS = "Preemption is not helpful for scheduling"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
@@ -58,7 +59,7 @@ def node_misfit(pod: Object, view: NodeView, snapshot: Snapshot) -> Misfit | Non
     for check in NODE_FILTERS:
         if (found := check(pod, view)) is not None:
             return found
-    return misfit(pod, view, snapshot)
+    return _out_of_reach(pod, view, snapshot) or misfit(pod, view, snapshot)
 
 
 def refusal(misfits: Mapping[str, Misfit]) -> str:
@@ -81,19 +82,32 @@ def score(pod: Object, view: NodeView) -> Decimal:
 
 def volume_trouble(pod: Object, snapshot: Snapshot) -> str:
     """Why the pod's claims keep it from every node; empty if they do not."""
-    namespace = pod["metadata"]["namespace"]
-    names = [
-        v["persistentVolumeClaim"]["claimName"]
-        for v in pod["spec"].get("volumes") or ()
-        if v.get("persistentVolumeClaim")
-    ]
-    for name in names:
-        claim = snapshot.claims.get((namespace, name))
+    for name in claims_of(pod):
+        claim = snapshot.claims.get((pod["metadata"]["namespace"], name))
         if claim is None:
             return f'persistentvolumeclaim "{name}" not found'
-        if (claim.get("status") or {}).get("phase") != "Bound":
+        if is_terminating(claim):
+            return f'persistentvolumeclaim "{name}" is being deleted'
+        if not is_bound(claim) and claim["spec"].get("storageClassName") not in snapshot.patient:
             return "pod has unbound immediate PersistentVolumeClaims"
     return ""
+
+
+def unbound(pod: Object, snapshot: Snapshot) -> list[Object]:
+    """The pod's claims that are to be bound now that it has a node."""
+    claims = [snapshot.claims[pod["metadata"]["namespace"], name] for name in claims_of(pod)]
+    return [claim for claim in claims if not is_bound(claim)]
+
+
+def _out_of_reach(pod: Object, view: NodeView, snapshot: Snapshot) -> Misfit | None:
+    """A volume of the pod that this node cannot reach."""
+    for name in claims_of(pod):
+        claim = snapshot.claims.get((pod["metadata"]["namespace"], name)) or {"spec": {}}
+        volume = snapshot.volumes.get(claim["spec"].get("volumeName") or "") or {"spec": {}}
+        required = (volume["spec"].get("nodeAffinity") or {}).get("required")
+        if required and not any(term_matches(t, view) for t in required.get("nodeSelectorTerms") or ()):
+            return Misfit(("node(s) didn't match PersistentVolume's node affinity",))
+    return None
 
 
 def _idle(pod: Object, view: NodeView) -> Decimal:

@@ -10,6 +10,7 @@ from typing import Any
 from aegis.localcluster.api import Object
 from aegis.localcluster.controllers.objects import labels_of
 from aegis.localcluster.controllers.scheduling.requests import Amounts, allocatable, pod_requests
+from aegis.localcluster.storage import waits_for_consumer
 
 HostPort = tuple[str, int, str]
 """Protocol, port, host address."""
@@ -59,15 +60,26 @@ class Snapshot:
         nodes: by name, in order.
         namespaces: each namespace's labels.
         claims: PersistentVolumeClaims by (namespace, name).
+        volumes: PersistentVolumes by name.
+        patient: the storage classes whose claims are bound only when a pod has a node.
     """
 
     nodes: list[NodeView]
     namespaces: Mapping[str, Mapping[str, str]]
     claims: Mapping[tuple[str, str], Object]
+    volumes: Mapping[str, Object]
+    patient: frozenset[str]
 
     @classmethod
     def of(
-        cls, nodes: Iterable[Object], pods: Iterable[Object], namespaces: Iterable[Object], claims: Iterable[Object]
+        cls,
+        nodes: Iterable[Object],
+        pods: Iterable[Object],
+        namespaces: Iterable[Object] = (),
+        *,
+        claims: Iterable[Object] = (),
+        volumes: Iterable[Object] = (),
+        classes: Iterable[Object] = (),
     ) -> Snapshot:
         """Take the state: pods that have ended no longer count."""
         views = {n["metadata"]["name"]: NodeView(node=n, offered=allocatable(n)) for n in nodes}
@@ -79,6 +91,8 @@ class Snapshot:
             nodes=[views[name] for name in sorted(views)],
             namespaces={n["metadata"]["name"]: labels_of(n) for n in namespaces},
             claims={(c["metadata"]["namespace"], c["metadata"]["name"]): c for c in claims},
+            volumes={v["metadata"]["name"]: v for v in volumes},
+            patient=frozenset(c["metadata"]["name"] for c in classes if waits_for_consumer(c)),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from aegis.localcluster.api import ClusterApi, Object, Pace
@@ -66,6 +67,7 @@ class Host:
         release: gives it back.
         connect: has the network know the pods' addresses and policies as they are now.
         services: every Service there is now.
+        volume: the folder of a PersistentVolume, made if it is not there.
         token: makes service account tokens.
         clock: seconds since the epoch.
         watch: the runtime watch; None where pods are not watched.
@@ -84,6 +86,7 @@ class Host:
     release: Callable[[str], None]
     connect: Callable[[], Awaitable[None]]
     services: Callable[[], Iterable[Object]]
+    volume: Callable[[str], Path]
     token: TokenMaker
     clock: Callable[[], float]
     watch: Watch | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aegis.localcluster.api import Object
 from aegis.localcluster.kubelet.pods.environment import Lookup
 from aegis.localcluster.kubelet.pods.host import Host
-from aegis.localcluster.kubelet.pods.volumes import Content, Empty, VolumeError, content, names
+from aegis.localcluster.kubelet.pods.volumes import Content, Empty, Kept, VolumeError, content, names
 from aegis.localcluster.kubelet.sandbox.channel import SandboxError
 from aegis.localcluster.kubelet.sandbox.client import Sandbox
 
@@ -32,7 +32,7 @@ class Mounter:
         for volume in pod["spec"].get("volumes") or ():
             try:
                 await self._one(volume["name"], content(volume, pod, self._lookup, self._token), pod)
-            except (VolumeError, SandboxError) as error:
+            except (VolumeError, SandboxError, OSError) as error:
                 if volume["name"] not in self._done:
                     faults.append(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
         return faults
@@ -52,6 +52,8 @@ class Mounter:
         gid = (pod["spec"].get("securityContext") or {}).get("fsGroup") if self._host.sandboxes.map_users else None
         if isinstance(wanted, Empty):
             await self._sandbox.make_volume(name, size=wanted.size, in_memory=wanted.in_memory, gid=gid)
+        elif isinstance(wanted, Kept):
+            await self._sandbox.keep_volume(name, self._host.volume(wanted.volume), gid=gid)
         else:
             files = {path: file.to_message() for path, file in wanted.items()}
             await self._sandbox.write_volume(name, files, gid=gid)

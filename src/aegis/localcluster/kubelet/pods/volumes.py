@@ -54,12 +54,19 @@ class Empty:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What outlives pods: a PersistentVolume, by name."""
+
+    volume: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     lookup: Lookup
     token: TokenMaker
 
 
-Content = dict[str, File] | Empty
+Content = dict[str, File] | Empty | Kept
 
 
 def content(volume: Mapping[str, Any], pod: Object, lookup: Lookup, token: TokenMaker) -> Content:
@@ -80,7 +87,9 @@ def content(volume: Mapping[str, Any], pod: Object, lookup: Lookup, token: Token
             )
     except (ConfigError, QuantityError) as error:
         raise VolumeError(str(error)) from error
-    if "hostPath" in volume or "persistentVolumeClaim" in volume or "ephemeral" in volume:
+    if "persistentVolumeClaim" in volume:
+        return _claimed(volume["persistentVolumeClaim"]["claimName"], lookup)
+    if "hostPath" in volume or "ephemeral" in volume:
         # The machine's own files are never shown: such a volume begins empty and ends with its pod.
         return Empty()
     kind = next((key for key in volume if key != "name"), "unknown")
@@ -97,6 +106,15 @@ def names(volume: Mapping[str, Any]) -> set[tuple[str, str]]:
         if source.get("secret"):
             found.add(("secrets", source["secret"].get("secretName") or source["secret"].get("name", "")))
     return found
+
+
+def _claimed(name: str, lookup: Lookup) -> Kept:
+    claim = lookup("persistentvolumeclaims", name)
+    if claim is None:
+        raise VolumeError(f'persistentvolumeclaim "{name}" not found')
+    if (claim.get("status") or {}).get("phase") != "Bound":
+        raise VolumeError("PVC is not bound")
+    return Kept(volume=claim["spec"]["volumeName"])
 
 
 def _shown(kind: str, source: Mapping[str, Any], pod: Object, given: _Given) -> dict[str, File]:

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from aegis.localcluster.kubelet import wire
@@ -105,6 +106,10 @@ class _Agent:
 
     def _do_volume(self, message: wire.Message, _fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         self._volumes.make(message["name"], size=message["size"], in_memory=message["memory"], gid=message["gid"])
+        return {}, []
+
+    def _do_kept(self, message: wire.Message, _fds: list[int]) -> tuple[dict[str, Any], list[int]]:
+        self._volumes.keep(message["name"], Path(message["folder"]), gid=message["gid"])
         return {}, []
 
     def _do_files(self, message: wire.Message, _fds: list[int]) -> tuple[dict[str, Any], list[int]]:

@@ -218,6 +218,14 @@ class Sandbox:
         """
         await self._channel.request({"op": "volume", "name": name, "size": size, "memory": in_memory, "gid": gid})
 
+    async def keep_volume(self, name: str, folder: Path, *, gid: int | None = None) -> None:
+        """Show a folder of this machine as a volume, if it is not there.
+
+        Raises:
+            SandboxError: refused.
+        """
+        await self._channel.request({"op": "kept", "name": name, "folder": str(folder), "gid": gid})
+
     async def write_volume(self, name: str, files: Mapping[str, Mapping[str, Any]], *, gid: int | None = None) -> None:
         """Replace a volume's files at once; each is `{"data": base64, "mode": bits}` by relative path.
 

@@ -46,6 +46,23 @@ class VolumeStore:
             linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options=options)
         _own(folder, gid, 0o2777 if gid is not None else 0o777)
 
+    def keep(self, name: str, kept: Path, *, gid: int | None) -> None:
+        """Show a folder that outlives the sandbox; one that is shown already stays as it is.
+
+        Raises:
+            OSError: refused.
+        """
+        folder = self._folder / name
+        if folder.exists():
+            return
+        if not self._can_mount:
+            folder.symlink_to(kept)
+            return
+        folder.mkdir()
+        linux.bind(kept, folder)
+        if gid is not None:
+            _own(folder, gid, 0o2777)
+
     def write(self, name: str, files: Mapping[str, Mapping[str, Any]], *, gid: int | None) -> None:
         """Replace all files of a volume; each is `{"data": base64, "mode": bits}` by its relative path.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aegis.localcluster.api import Object
-from aegis.localcluster.controllers.scheduling.decision import Placed, Unplaced, place
+from aegis.localcluster.controllers.scheduling.decision import Placed, Unplaced, place, unbound
 from aegis.localcluster.controllers.scheduling.requests import pod_requests
 from aegis.localcluster.controllers.scheduling.snapshot import Snapshot
 
@@ -35,9 +35,15 @@ def pod(name: str = "p", *, requests: dict[str, str] | None = None, **spec: Any)
     }
 
 
-def snapshot(*nodes: Object, pods: tuple[Object, ...] = (), claims: tuple[Object, ...] = ()) -> Snapshot:
+def snapshot(
+    *nodes: Object,
+    pods: tuple[Object, ...] = (),
+    claims: tuple[Object, ...] = (),
+    volumes: tuple[Object, ...] = (),
+    classes: tuple[Object, ...] = (),
+) -> Snapshot:
     spaces = [{"metadata": {"name": n, "labels": {"team": n}}} for n in ("d", "e")]
-    return Snapshot.of(nodes or (node(),), pods, spaces, claims)
+    return Snapshot.of(nodes or (node(),), pods, spaces, claims=claims, volumes=volumes, classes=classes)
 
 
 def refused(incoming: Object, state: Snapshot) -> str:
@@ -187,15 +193,43 @@ def test_spread_keeps_the_skew() -> None:
 def test_claims_are_looked_up() -> None:
     volume = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
     assert 'persistentvolumeclaim "data" not found' in refused(pod(volumes=volume), snapshot())
-    claim = {"metadata": {"name": "data", "namespace": "d"}, "status": {"phase": "Pending"}}
+    claim = {"metadata": {"name": "data", "namespace": "d"}, "spec": {}, "status": {"phase": "Pending"}}
     message = refused(pod(volumes=volume), snapshot(claims=(claim,)))
     assert "pod has unbound immediate PersistentVolumeClaims" in message
     bound = {**claim, "status": {"phase": "Bound"}}
     assert placed(pod(volumes=volume), snapshot(claims=(bound,))) == "n1"
+    going = {**bound, "metadata": {**claim["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert 'persistentvolumeclaim "data" is being deleted' in refused(pod(volumes=volume), snapshot(claims=(going,)))
+
+
+def test_a_claim_that_waits_for_its_pod_holds_nothing_up() -> None:
+    one = pod(volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+    claim = {"metadata": {"name": "data", "namespace": "d"}, "spec": {"storageClassName": "slow"}}
+    patient = {"metadata": {"name": "slow"}, "volumeBindingMode": "WaitForFirstConsumer"}
+    seen = snapshot(claims=(claim,), classes=(patient,))
+    assert placed(one, seen) == "n1"
+    assert unbound(one, seen) == [claim]
+
+
+def test_a_volume_may_be_within_reach_of_some_nodes_only() -> None:
+    one = pod(volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+    claim = {
+        "metadata": {"name": "data", "namespace": "d"},
+        "spec": {"volumeName": "disk"},
+        "status": {"phase": "Bound"},
+    }
+    here = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n2"]}]}
+    affinity = {"required": {"nodeSelectorTerms": [here]}}
+    disk = {"metadata": {"name": "disk"}, "spec": {"nodeAffinity": affinity}}
+    two = (node("n1"), node("n2", labels={"kubernetes.io/hostname": "n2"}))
+    assert placed(one, snapshot(*two, claims=(claim,), volumes=(disk,))) == "n2"
+    assert "didn't match PersistentVolume's node affinity" in refused(
+        one, snapshot(node("n1"), claims=(claim,), volumes=(disk,))
+    )
 
 
 def test_without_nodes() -> None:
-    assert refused(pod(), Snapshot.of([], [], [], [])) == "no nodes available to schedule pods"
+    assert refused(pod(), Snapshot.of([], [])) == "no nodes available to schedule pods"
 
 
 def test_idle_nodes_come_first_and_replicas_spread() -> None:

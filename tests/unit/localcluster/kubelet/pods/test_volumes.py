@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aegis.localcluster.kubelet.pods.mounting import named_objects
-from aegis.localcluster.kubelet.pods.volumes import Empty, File, VolumeError, content
+from aegis.localcluster.kubelet.pods.volumes import Empty, File, Kept, VolumeError, content
 
 POD: dict[str, Any] = {
     "metadata": {"name": "p", "namespace": "ns", "uid": "u", "labels": {"a": "b"}},
@@ -20,6 +20,8 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
         "data": {"a": "1"},
         "binaryData": {"z": base64.b64encode(b"\0").decode()},
     },
+    ("persistentvolumeclaims", "data"): {"spec": {"volumeName": "disk"}, "status": {"phase": "Bound"}},
+    ("persistentvolumeclaims", "early"): {"spec": {}, "status": {"phase": "Pending"}},
     ("secrets", "s"): {"kind": "Secret", "data": {"k": base64.b64encode(b"hush").decode()}},
 }
 
@@ -28,7 +30,7 @@ def of(**volume: Any) -> Any:
     found = content(
         volume, POD, lambda resource, name: OBJECTS.get((resource, name)), lambda _pod, audience, _s: f"t:{audience}"
     )
-    return found if isinstance(found, Empty) else {path: (file.data, file.mode) for path, file in found.items()}
+    return found if isinstance(found, Empty | Kept) else {path: (file.data, file.mode) for path, file in found.items()}
 
 
 def test_config_maps_and_secrets() -> None:
@@ -63,6 +65,10 @@ def test_empty_volumes() -> None:
     assert of(hostPath={"path": "/etc"}) == Empty()
 
 
+def test_a_claim_is_its_volume() -> None:
+    assert of(persistentVolumeClaim={"claimName": "data"}) == Kept(volume="disk")
+
+
 @pytest.mark.parametrize(
     ("volume", "message"),
     [
@@ -73,6 +79,8 @@ def test_empty_volumes() -> None:
             {"secret": {"secretName": "s", "items": [{"key": "q", "path": "q"}]}},
             "references non-existent secret key: q",
         ),
+        ({"persistentVolumeClaim": {"claimName": "gone"}}, 'persistentvolumeclaim "gone" not found'),
+        ({"persistentVolumeClaim": {"claimName": "early"}}, "PVC is not bound"),
         ({"nfs": {}}, "volume plugin for nfs is not part of the local cluster"),
     ],
 )

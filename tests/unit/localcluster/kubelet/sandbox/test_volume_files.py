@@ -47,3 +47,12 @@ def test_an_empty_volume_keeps_what_is_in_it(store: VolumeStore, tmp_path: Path)
 def test_a_path_out_of_the_volume_is_refused(store: VolumeStore, path: str) -> None:
     with pytest.raises(ValueError, match="invalid path"):
         store.write("v", {path: {"data": "", "mode": 0o644}}, gid=None)
+
+
+def test_a_kept_folder_is_shown_and_left_alone(store: VolumeStore, tmp_path: Path) -> None:
+    kept = tmp_path / "outside"
+    kept.mkdir()
+    (kept / "file").write_text("kept", encoding="utf-8")
+    for _ in range(2):
+        store.keep("k", kept, gid=None)
+    assert (tmp_path / "k" / "file").read_text(encoding="utf-8") == "kept"
