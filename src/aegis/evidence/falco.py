@@ -13,7 +13,7 @@ from typing import Final
 
 from aegis.actuator import SHADOW_PREFIX
 from aegis.errors import AegisError, NotFound
-from aegis.falco.alert import Alert, looks_like_json, parse_alert, parse_moment
+from aegis.falco.alert import LONGEST_LINE, Alert, looks_like_json, parse_alert, parse_moment
 from aegis.model.refs import Json
 from aegis.model.signature import is_ready
 from aegis.ports import ClusterReader, LogQuery
@@ -233,7 +233,7 @@ class AlertLog:
     def _take(self, stamp: int | None, line: str) -> None:
         alert = parse_alert(line)
         if alert is None:
-            if looks_like_json(line) or stamp is None:
+            if looks_like_json(line) or stamp is None or len(line) > LONGEST_LINE:
                 self._fault(f"the log of {self._who} has lines that cannot be read")
             elif _LOST in line:
                 self._fault(f"Falco dropped alerts on {self.sentry.node}")

@@ -10,6 +10,7 @@ from falco_logs import BEGAN, FalcoLogs, alert_line, at, falco_pod
 from aegis.errors import PermissionDenied, Unavailable
 from aegis.evidence import falco
 from aegis.evidence.falco import AlertLog, Seen
+from aegis.falco.alert import LONGEST_LINE
 
 
 async def log_of(logs: FalcoLogs, since: datetime = BEGAN) -> AlertLog:
@@ -211,7 +212,15 @@ async def test_alerts_that_its_output_dropped_are_a_fault() -> None:
     assert (await read(logs)).faults == ["Falco dropped alerts on node-1"]
 
 
-@pytest.mark.parametrize("line", ['{"rule":"A","priority":"Warning"', '{"rule":"A","priority":"Grave","output":"o"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"rule":"A","priority":"Warning"',
+        '{"rule":"A","priority":"Grave","output":"o"}',
+        "12:00:01.1: Warning " + "x" * LONGEST_LINE,
+    ],
+    ids=["cut off", "no priority", "too long"],
+)
 async def test_a_line_that_was_meant_as_an_alert_and_is_none_is_a_fault(line: str) -> None:
     logs = FalcoLogs()
     logs.put(falco_pod(), line)

@@ -21,10 +21,10 @@ from aegis.shadow.roll import containers_of
 
 _CANDIDATE = "c"
 _DEADLINE = 120.0
-_MOST_NODES = 20
+_MOST_NODES, _MOST_A_NODE = 20, 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
-_SETTLED = 1.0
-"""Real seconds for what Falco says a moment later, as that it dropped events."""
+_SETTLED = 1.5
+"""Real seconds for what Falco says a moment later: that it dropped events it tells once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,11 @@ class Falco:
             return _skipped("no pod of either arm ran, so there was nothing to watch")
         if len(nodes) > _MOST_NODES:
             raise Unavailable(f"the arms ran on {len(nodes)} nodes: more than {_MOST_NODES} canaries are not let out")
+        for node in nodes:
+            if len(found.on(node)) > _MOST_A_NODE:
+                raise Unavailable(
+                    f"{len(found.on(node))} pods of {node} are called Falco: set security.falco_namespace"
+                )
         tools.progress("asking Falco what the arms did", nodes=len(nodes))
         watch = _Watch(
             trial=trial,

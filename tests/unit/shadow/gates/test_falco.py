@@ -301,6 +301,15 @@ async def test_an_alert_that_comes_with_the_canary_is_waited_for(watch: Watch, m
     assert len(watch.logs.asked) > 6
 
 
+async def test_pods_that_only_call_themselves_falco_do_not_keep_it_busy(watch: Watch) -> None:
+    for number in range(6):
+        watch.logs.put(falco_pod(f"falco-{number}", node="node-1", namespace=f"team-{number}"))
+    gate = await standing(watch).judge()
+    assert told(gate) == (Outcome.ERRORED, False)
+    assert "security.falco_namespace" in gate.reason
+    assert watch.logs.asked == []
+
+
 async def test_arms_without_pods_leave_nothing_to_watch(watch: Watch) -> None:
     for place in watch.trial.places.values():
         place.roll.residents.clear()
