@@ -242,9 +242,10 @@ class LogStore:
 
 async def read(log: LogFile, request: LogRequest) -> AsyncIterator[bytes]:
     """What a request asks of one run's output: pieces that together are its lines."""
-    left = request.limit_bytes
+    left, begins = request.limit_bytes, True
     async for stamp, text in _wanted(log, request):
-        line = stamp + b" " + text if request.timestamps else text
+        line = stamp + b" " + text if request.timestamps and begins else text
+        begins = text.endswith(b"\n")
         if left is not None:
             line = line[:left]
             left -= len(line)

@@ -36,6 +36,13 @@ async def test_lines_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert log.complete
 
 
+async def test_a_long_line_has_one_time_though_it_is_kept_in_parts(tmp_path: Path) -> None:
+    log = await written(tmp_path, b"x" * 40_000 + b"\nnext\n")
+    first, second = (await everything(log, timestamps=True)).splitlines()
+    assert first.partition(b" ")[2] == b"x" * 40_000
+    assert second.partition(b" ")[2] == b"next"
+
+
 async def test_times_are_those_of_reading_and_rise(tmp_path: Path) -> None:
     before = time.time()
     log = await written(tmp_path, b"a\nb\nc\n")
