@@ -8,14 +8,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
 
 from aegis.drivers.kubernetes import KubeOptions, connect
+from aegis.interfaces.cli.main import run
 from aegis.model.refs import JsonObject, ObjectRef
 
 SCALE = 60
@@ -43,12 +47,17 @@ class User:
         )  # fmt: skip
 
     def types(self, *words: str, given: str = "") -> tuple[int, str, str]:
-        """A command: its status, what it printed, what it said."""
-        done = subprocess.run(
-            [sys.executable, "-m", "aegis.interfaces.cli.main", *words],
-            env=self.env, input=given, text=True, capture_output=True, timeout=150, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout, done.stderr
+        """A command: its status, what it printed, what it said; in this process, which spares half a second each."""
+        out, said = StringIO(), StringIO()
+        stdin = TextIOWrapper(BytesIO(given.encode()), encoding="utf-8")
+        with (
+            patch.dict(os.environ, self.env),
+            patch.object(sys, "stdin", stdin),
+            redirect_stdout(out),
+            redirect_stderr(said),
+        ):
+            status = run(words)
+        return status, out.getvalue(), said.getvalue()
 
     def gets(self, *words: str, status: int = 0, given: str = "") -> Any:
         """The document that a command prints with -o json, if it ends so."""
