@@ -29,8 +29,9 @@ APPLY = "application/apply-patch+yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a cluster is reached: its address, its CA, and who asks."""
+    """How a cluster is reached: its address, its CA, and who asks; and the kubeconfig that says so."""
 
+    kubeconfig: Path
     url: str
     tls: ssl.SSLContext
     anonymous_tls: ssl.SSLContext
@@ -45,6 +46,7 @@ def access_from_kubeconfig(path: Path) -> Access:
     user = _named(document["users"], context["user"])["user"]
     authority = _data(cluster, "certificate-authority")
     return Access(
+        kubeconfig=path,
         url=cluster["server"],
         tls=_context(authority, _data(user, "client-certificate"), _data(user, "client-key")),
         anonymous_tls=_context(authority, None, None),
