@@ -26,7 +26,8 @@ from aegis.localcluster.kubelet.watch.events import Connected, Event, Executed, 
 from aegis.localcluster.kubelet.watch.rules import Rule, Surroundings, broken, notable, sensitive
 from aegis.localcluster.kubelet.watch.seccomp import Notice
 
-_LOOK_AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.005, 2.0
+_LOOK_AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.005, 10.0
+_NO_PORT_SECONDS = 1.0
 _PENDING_MAX = 512
 _ALERTS_AT_ONCE, _ALERTS_A_SECOND = 1000, 100.0
 _TELL_LOST_SECONDS = 1.0
@@ -87,7 +88,7 @@ class _Executing:
     call: str
     at: int
     until: float
-    image: tuple[str, ...]
+    image: tuple[str, ...] | None
     before: Process
     known: tracee.Status
     foreseen: tuple[Process, os.stat_result] | None
@@ -99,7 +100,7 @@ class _Connecting:
     event: Connected
     process: Process
     socket: socket.socket
-    due: float
+    until: float
 
 
 class Sentry:
@@ -322,8 +323,10 @@ class Sentry:
             local=("", 0),
             remote=remote,
         )
-        due = time.monotonic() + _LOOK_AGAIN_SECONDS
-        self._connecting.append(_Connecting(watched=watched, event=event, process=process, socket=borrowed, due=due))
+        until = time.monotonic() + _NO_PORT_SECONDS
+        self._connecting.append(
+            _Connecting(watched=watched, event=event, process=process, socket=borrowed, until=until)
+        )
 
     # What can only be known afterwards.
 
@@ -335,28 +338,26 @@ class Sentry:
                 self._executing.pop(pid, None)
                 if pending.foreseen is not None:
                     self._judge_program(pending, *pending.foreseen)
-        due = [one for one in self._connecting if now >= one.due]
-        self._connecting = [one for one in self._connecting if now < one.due]
-        for one in due:
-            with one.socket:
-                self._note_connected(one)
+        self._connecting = [one for one in self._connecting if not self._note_connected(one, now)]
 
     def _look_at_program(self, pid: int, pending: _Executing, now: float) -> None:
-        if tracee.image(pid) != pending.image:
+        if tracee.image(pid) not in {None, pending.image}:
             del self._executing[pid]
             self._note_executed(pid, pending)
         elif now > pending.until:
             del self._executing[pid]
 
-    def _note_connected(self, one: _Connecting) -> None:
-        try:
-            host, port = one.socket.getsockname()[:2]
-        except OSError:
-            return
+    def _note_connected(self, one: _Connecting, now: float) -> bool:
+        """Tell of a connection, once it has a port to go from or long has none; whether it was told."""
+        host, port = one.socket.getsockname()[:2]
+        if not port and now < one.until:
+            return False
+        one.socket.close()
         event = replace(one.event, local=(host, port))
         rule = broken(event, one.process, self._around)
         if rule is not None:
             self._tell(one.watched, rule, event, one.process)
+        return True
 
     # Telling.
 

@@ -157,13 +157,17 @@ def status(pid: int | str) -> Status:
         raise GoneError(f"process {pid}") from error
 
 
-def image(pid: int) -> tuple[str, ...]:
-    """What tells one program of a process from the next: where its code and its stack lie.
+def image(pid: int) -> tuple[str, ...] | None:
+    """What tells one program of a process from the next: where its code, its stack and its environment lie.
+
+    None while the next one is not in place yet: its name and its arguments cannot be read until then.
 
     Raises:
         GoneError: it has ended.
     """
-    return tuple(_stat(pid)[25:28])
+    fields = _stat(pid)
+    end_of_environment = fields[50]  # what the kernel fills in last
+    return None if end_of_environment == "0" else (*fields[25:28], end_of_environment)
 
 
 def ancestors(parent: int, outside: int) -> tuple[Ancestor, ...]:
