@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from falco_logs import BEGAN, FalcoLogs, alert_line, at, falco_pod
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aegis.errors import PermissionDenied, Unavailable
 from aegis.evidence import falco
@@ -168,6 +170,29 @@ async def test_more_alerts_than_can_be_held_are_a_fault(monkeypatch: pytest.Monk
     logs.put(falco_pod(), *(alert_line(1, rule=f"r{number}") for number in range(4)))
     log = await read(logs)
     assert (rules(log), log.faults) == (["r0", "r1"], ["more than 2 alerts on node-1"])
+
+
+@given(
+    moments=st.lists(st.integers(min_value=0, max_value=4_000), max_size=40),
+    cuts=st.lists(st.integers(min_value=0, max_value=40), max_size=4),
+    page=st.sampled_from([700, 2000, 100_000]),
+)
+async def test_every_alert_is_read_once_however_it_is_paged(moments: list[int], cuts: list[int], page: int) -> None:
+    """Milliseconds of lines that come in order, several of a moment too; read on after any number of them."""
+    logs = FalcoLogs()
+    logs.put(falco_pod())
+    lines = [(moment / 1000, f"r{number}") for number, moment in enumerate(sorted(moments))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(falco, "_PAGE", page)
+        log = await log_of(logs)
+        for number, (seconds, rule) in enumerate(lines):
+            if number in cuts:
+                await log.read_on()
+            logs.write("falco-1", alert_line(seconds, rule=rule), seconds=seconds)
+        await log.read_on()
+        await log.read_on()
+    assert rules(log) == [rule for _, rule in lines]
+    assert log.faults == []
 
 
 async def test_only_what_is_wanted_is_kept() -> None:
