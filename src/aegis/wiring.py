@@ -115,11 +115,19 @@ class System:
     namespace: str
 
     async def investigate(self, target: ObjectRef) -> tuple[tuple[Evidence, ...], Diagnosis]:
-        """The evidence about one object, and what it says."""
+        """The evidence about one object, and what it says.
+
+        Raises:
+            Unavailable: if it looks well, and what could fail could not be read.
+            PermissionDenied: if that may not be read.
+        """
         from aegis.diagnosis.engine import diagnose
+        from aegis.flows.survey import require_seen
 
         evidence = await self._collect(EvidenceRequest(target=target, namespaces=(target.namespace,)))
-        return evidence, diagnose(evidence, target, now=utc_now(), time_scale=self.cluster.time_scale)
+        found = diagnose(evidence, target, now=utc_now(), time_scale=self.cluster.time_scale)
+        require_seen(evidence, [found])
+        return evidence, found
 
     async def sweep(self, shadow_id: str = "") -> bool:
         """Remove shadows that a dead process left: of incidents that are over, and the named one.

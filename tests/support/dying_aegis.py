@@ -272,7 +272,8 @@ def main() -> None:
         for pipe in [one for one in readable if one != 0]:
             pid, number = running.pop(pipe)
             os.close(pipe)
-            answer(number=number, status=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), pid=pid)
+            _, how, used = os.wait4(pid, 0)
+            answer(number=number, status=os.waitstatus_to_exitcode(how), pid=pid, peak=used.ru_maxrss * 1024)
         if 0 in readable:
             chunk = os.read(0, 1 << 16)
             if not chunk:

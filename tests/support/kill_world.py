@@ -30,13 +30,18 @@ _KEPT = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a command line ended: its exit status (or minus the signal), what it printed, where it passed."""
+    """How a command line ended: its exit status (or minus the signal), what it printed, where it passed, its memory.
+
+    Attributes:
+        peak: the most bytes that it held at a time; a process begins with the 80 MB of the one that forked it.
+    """
 
     status: int
     out: str
     err: str
     places: tuple[str, ...]
     pid: int
+    peak: int = 0
 
     @property
     def report(self) -> dict[str, Any]:
@@ -107,6 +112,9 @@ class Actors:
                 self._pids[said["number"]].set_result(said["started"])
             elif "status" in said:
                 self._waiting[said["number"]].set_result(said)
+        for awaited in (*self._pids.values(), *self._waiting.values()):
+            if not awaited.done():
+                awaited.set_exception(AssertionError("the process that forks the command lines has ended"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +147,7 @@ class Act:
             err=read.get("stderr", ""),
             places=self.places(),
             pid=said["pid"],
+            peak=said["peak"],
         )
 
 

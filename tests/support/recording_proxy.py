@@ -62,6 +62,7 @@ class Recording:
     kubeconfig: Path
     requests: list[Request] = field(default_factory=list)
     hold: Callable[[web.Request], Awaitable[None]] | None = None
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
 
     def writes(self) -> list[Request]:
         """What changed the cluster, in order."""
@@ -72,7 +73,7 @@ class Recording:
 async def recording_proxy(kubeconfig: Path) -> AsyncIterator[Recording]:
     """Run a proxy in front of the cluster of a kubeconfig (one cluster, one user, whose certificate the proxy shows).
 
-    What `Recording.hold` awaits keeps a request back.
+    What `Recording.hold` awaits keeps a request back; what `Recording.answer` answers is not passed on.
     """
     config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -106,6 +107,8 @@ def _forward(session: aiohttp.ClientSession, server: str, tls: ssl.SSLContext, r
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP}
         if recording.hold is not None:
             await recording.hold(request)
+        if recording.answer is not None and (instead := await recording.answer(request)) is not None:
+            return instead
         async with session.request(
             request.method,
             server + request.raw_path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -84,14 +84,29 @@ async def survey(
     excluded = own - {ref.namespace for ref in wanted.targets}
     request = EvidenceRequest(target=None, namespaces=namespaces, excluded=excluded)
     evidence = tuple(await KubernetesEvidence(reader).collect(request))
-    unread = {item.subject.kind: item for item in evidence if item.source == "note" and "code" in item.payload}
     found = _diagnosed(evidence, wanted, clock(), scale)
+    unread = require_seen(evidence, found)
+    return Survey(evidence=evidence, found=found, unread=tuple(item.summary for item in unread.values()))
+
+
+def require_seen(evidence: Iterable[Evidence], found: Iterable[Diagnosis]) -> dict[str, Evidence]:
+    """What could not be read, by its kind. What was not looked at is not healthy.
+
+    Args:
+        evidence: what was read, with the notes about what was not.
+        found: what it says.
+
+    Raises:
+        PermissionDenied: if all seems well only because the caller may not see what could fail.
+        Unavailable: if it does because that could not be read.
+    """
+    unread = {item.subject.kind: item for item in evidence if item.source == "note" and "code" in item.payload}
     blind = [item for kind, item in sorted(unread.items()) if kind in _FAILING]
     if blind and all(one.verdict is Confidence.HEALTHY for one in found):
         denied = blind[0].payload["code"] == PermissionDenied.code
         error = PermissionDenied if denied else Unavailable
         raise error(blind[0].summary, hint="Look where you may, with -n." if denied else "Try again.")
-    return Survey(evidence=evidence, found=found, unread=tuple(item.summary for item in unread.values()))
+    return unread
 
 
 def _diagnosed(evidence: tuple[Evidence, ...], wanted: Wanted, now: datetime, scale: float) -> tuple[Diagnosis, ...]:

@@ -63,12 +63,26 @@ async def _pages(transport: Transport, call: Call, resource: Resource, *, limit:
         query = {**call.query, "limit": str(limit or ""), "continue": token}
         answer = await transport.json(replace(call, query=query))
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
-        objects.extend(kind | item for item in answer.get("items") or ())
+        objects.extend(kind | item for item in _items(answer, call))
         metadata = answer.get("metadata") or {}
         token = str(metadata.get("continue") or "")
         if not token:
             return Listed(objects=objects, version=str(metadata.get("resourceVersion") or ""))
     raise Unavailable(f"{call.doing}: more than {_MOST_PAGES} pages", hint="Name one namespace.")
+
+
+def _items(answer: JsonObject, call: Call) -> list[JsonObject]:
+    """The objects of a page; `null` is what some servers write for none.
+
+    Raises:
+        Unavailable: if the answer is no list of objects.
+    """
+    items = answer.get("items", "")
+    if items is None:
+        return []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Unavailable(f"{call.doing}: the server answered no list of objects")
+    return items
 
 
 class Watcher:
