@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from aegis.drivers.kubernetes import KubeOptions, connect
 from aegis.drivers.kubernetes.driver import KubernetesDriver
+from aegis.interfaces.cli.demo_own import NEEDED
 from aegis.localcluster.cluster import LocalCluster
 from aegis.localcluster.options import ClusterOptions
 
@@ -96,6 +98,24 @@ def until(process: subprocess.Popen[str], words: str) -> list[str]:
     raise AssertionError("".join(told)[-3000:])
 
 
+async def permit(driver: KubernetesDriver, user: str, permitted: Mapping[str, Sequence[str]]) -> None:
+    """Give a user these verbs on these resources, everywhere."""
+    rules = [
+        {"apiGroups": [resource.partition(".")[2]], "resources": [resource.partition(".")[0]], "verbs": list(verbs)}
+        for resource, verbs in permitted.items()
+    ]
+    group = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": user}}
+    bound = {"apiGroup": group, "kind": "ClusterRole", "name": user}
+    await driver.create({**role, "rules": rules})
+    await driver.create({
+        **role,
+        "kind": "ClusterRoleBinding",
+        "roleRef": bound,
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    })
+
+
 async def names(driver: KubernetesDriver) -> set[str]:
     return {one["metadata"]["name"] for one in await driver.list("v1", "Namespace")}
 
@@ -103,8 +123,9 @@ async def names(driver: KubernetesDriver) -> set[str]:
 async def test_on_a_cluster_of_ones_own_it_leaves_nothing_however_it_ends(tmp_path: Path) -> None:
     cluster = ClusterOptions(state=tmp_path / "cluster", time_scale=20)
     async with LocalCluster(cluster) as own, connect(KubeOptions(kubeconfig=own.kubeconfig)) as driver:
+        await permit(driver, "demoer", NEEDED)
         before = await names(driver)
-        words = ("--kubeconfig", str(own.kubeconfig), "--context", "aegis-local", "--scenario", "useless-fix", "--yes")
+        words = ("--kubeconfig", str(own.kubeconfig), "--as", "demoer", "--scenario", "useless-fix", "--yes")
         killed = demo(tmp_path, *words)
         await asyncio.to_thread(until, killed, "starting both arms")
         killed.kill()
@@ -130,15 +151,8 @@ async def test_on_a_cluster_of_ones_own_it_says_which_permission_it_lacks_and_ma
         LocalCluster(ClusterOptions(state=tmp_path / "cluster")) as own,
         connect(KubeOptions(kubeconfig=own.kubeconfig)) as driver,
     ):
-        reads = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
-        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "reads"}}
-        await driver.create({**role, "rules": [reads]})
-        await driver.create({
-            **role,
-            "kind": "ClusterRoleBinding",
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reads"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "reader"}],
-        })
+        resources = {resource: ("get", "list", "watch") for resource in NEEDED}
+        await permit(driver, "reader", resources)
         before = await names(driver)
         refused = demo(tmp_path, "--kubeconfig", str(own.kubeconfig), "--as", "reader", "--yes")
         _, told = await asyncio.to_thread(refused.communicate, timeout=60)

@@ -96,7 +96,8 @@ async def play(stage: Stage, scenario: Scenario, progress: StderrProgress) -> Js
     item = report_item(scenario, incident, time.monotonic() - began)
     if incident.reason == Reason.ROLLED_BACK and await _former(system, target) != before:
         item |= {"passed": False, "message": f"{target} was taken back, but not to its exact former state"}
-    as_expected = "as it must" if item["passed"] else f"NOT as it must: {item['message']}"
+    wrong = "; ".join([*differences(item, scenario.expected), *filter(None, [incident.message])])
+    as_expected = "as it must" if item["passed"] else f"NOT as it must: {wrong}"
     progress(f"ended {as_expected}", phase=incident.phase.value, reason=incident.reason or "none")
     return item
 
