@@ -151,7 +151,7 @@ async def test_on_a_cluster_of_ones_own_it_says_which_permission_it_lacks_and_ma
         LocalCluster(ClusterOptions(state=tmp_path / "cluster")) as own,
         connect(KubeOptions(kubeconfig=own.kubeconfig)) as driver,
     ):
-        resources = {resource: ("get", "list", "watch") for resource in NEEDED}
+        resources = dict.fromkeys(NEEDED, ("get", "list", "watch"))
         await permit(driver, "reader", resources)
         before = await names(driver)
         refused = demo(tmp_path, "--kubeconfig", str(own.kubeconfig), "--as", "reader", "--yes")
