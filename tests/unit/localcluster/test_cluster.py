@@ -66,6 +66,37 @@ async def test_a_deployment_runs_for_real(tmp_path: Path) -> None:
     assert not (state / "pods").exists()
 
 
+DAEMONS = yaml.safe_load("""
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: default}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: "busybox:1.36", command: [sleep, "3600"]}]
+""")
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 5])
+async def test_every_node_runs_its_daemon(tmp_path: Path, nodes: int) -> None:
+    async with LocalCluster(ClusterOptions(state=tmp_path / "state", time_scale=10, nodes=nodes)) as cluster:
+        cluster.api.create("daemonsets.apps", DAEMONS, manager="test")
+
+        def ready() -> bool:
+            agents = cluster.api.get("daemonsets.apps", "default", "agent") or {}
+            return bool(agents.get("status", {}).get("numberReady") == nodes)
+
+        await until(ready)
+        names = {n["metadata"]["name"] for n in cluster.api.list("nodes")}
+        assert len(names) == nodes
+        assert {p["spec"]["nodeName"] for p in cluster.api.list("pods", "default")} == names
+        leases = cluster.api.list("leases.coordination.k8s.io", "kube-node-lease")
+        assert {lease["spec"]["holderIdentity"] for lease in leases} == names
+
+
 async def test_the_context_ends_with_the_error_of_its_body(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="mine"):
         async with LocalCluster(ClusterOptions(state=tmp_path / "state")):

@@ -19,6 +19,7 @@ from aegis.localcluster.controllers.job import JobController
 from aegis.localcluster.controllers.loop import Controller, run
 from aegis.localcluster.controllers.mirroring import MirroringController
 from aegis.localcluster.controllers.namespace import NamespaceController
+from aegis.localcluster.controllers.nodes import CordonController, PodCollector, TaintEviction
 from aegis.localcluster.controllers.ownservice import Door, OwnServiceController
 from aegis.localcluster.controllers.replicaset import ReplicaSetController
 from aegis.localcluster.controllers.resourcequota import ResourceQuotaController
@@ -64,6 +65,9 @@ def controllers(api: ClusterApi, facts: Facts) -> list[Controller]:
         VolumeClaimController(api),
         VolumeController(api),
         Scheduler(api, pace),
+        CordonController(api),
+        TaintEviction(api, pace),
+        PodCollector(api, pace),
         EndpointsController(api),
         EndpointSliceController(api),
         MirroringController(api),

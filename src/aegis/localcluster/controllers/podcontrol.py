@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aegis.localcluster.api import ClusterApi, Object
-from aegis.localcluster.controllers.objects import key_of, uid_of
+from aegis.localcluster.controllers.objects import key_of, timestamp, uid_of
 from aegis.localcluster.controllers.recorder import Recorder
 from aegis.localcluster.status import ApiError
 
@@ -50,3 +50,30 @@ class PodControl:
                 self._recorder.warning(owner, "FailedDelete", f"Error deleting: {error.message}")
                 raise
             self._recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name}")
+
+
+def disrupted(api: ClusterApi, pod: Object, reason: str, message: str, *, phase: str = "") -> None:
+    """Say on a pod why it is about to be deleted.
+
+    Args:
+        api: where the pod is.
+        pod: as it was read.
+        reason: of the condition DisruptionTarget.
+        message: the same, in words.
+        phase: what becomes of the pod's phase, if anything.
+
+    Raises:
+        ApiError: the status could not be written.
+    """
+    status = pod.get("status") or {}
+    target = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": timestamp(),
+        "reason": reason,
+        "message": message,
+    }
+    others = [c for c in status.get("conditions") or () if c.get("type") != target["type"]]
+    ended = {"phase": phase} if phase else {}
+    api.update_status("pods", {**pod, "status": {**status, **ended, "conditions": [*others, target]}}, manager=_MANAGER)

@@ -80,7 +80,7 @@ NODE_FILTERS: Sequence[Filter] = (unschedulable, untolerated, unmatched, ports_t
 
 def tolerates(pod: Object, taint: Mapping[str, Any]) -> bool:
     """Whether a pod tolerates a taint."""
-    return any(_tolerated(t, taint) for t in pod["spec"].get("tolerations") or ())
+    return any(is_tolerated(t, taint) for t in pod["spec"].get("tolerations") or ())
 
 
 def wants_node(pod: Object, view: NodeView) -> bool:
@@ -108,7 +108,8 @@ def _meets(expressions: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) 
         return False
 
 
-def _tolerated(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+def is_tolerated(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    """Whether one toleration covers a taint."""
     if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
         return False
     if toleration.get("key") and toleration["key"] != taint["key"]:
