@@ -16,6 +16,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -205,14 +206,19 @@ class Sentry:
             return
         if notice is None:
             return
-        try:
+        with self._forgiving(watched):
             self._consider(watched, notice)
+        seccomp.go_on(watched.listener, notice)
+
+    @contextlib.contextmanager
+    def _forgiving(self, watched: _Watched) -> Iterator[None]:
+        """Go on whatever a pod's programs give to read: an odd one must not stop every pod."""
+        try:
+            yield
         except (tracee.GoneError, struct.error):
             pass  # it has died, or gave an address that holds nothing: the kernel will tell it so
-        except Exception:  # noqa: BLE001 - the outermost door of one call: an odd one must not stop every pod
+        except Exception:  # noqa: BLE001 - the outermost door of one look at a process
             self._lose(watched)
-        finally:
-            seccomp.go_on(watched.listener, notice)
 
     def _consider(self, watched: _Watched, notice: Notice) -> None:
         # What replaced a program calls from its first thread, whose number is the process's.
@@ -238,7 +244,7 @@ class Sentry:
         given = os.fsdecode(raw)
         path = tracee.absolute(notice.thread, folder, given)
         event = Opened(call=notice.call, at=time.time_ns(), path=path, raw=given)
-        if not sensitive(path):
+        if not sensitive(path) or (notice.call == "openat2" and not _reads(notice)):
             return
         known = tracee.status(notice.thread)
         if not tracee.may(known, tracee.regular_file(notice.thread, path), tracee.READ):
@@ -313,7 +319,8 @@ class Sentry:
         process = tracee.describe(known.pid, tracee.ancestors(known.parent, self._outside))
         process = self._identified(watched, known, process)
         borrowed = tracee.borrowed_socket(known.pid, number)
-        if not seccomp.still_waits(watched.listener, notice):
+        internet = borrowed.family in {socket.AF_INET, socket.AF_INET6}
+        if not internet or not seccomp.still_waits(watched.listener, notice):
             borrowed.close()
             return
         event = Connected(
@@ -332,32 +339,35 @@ class Sentry:
 
     def _look_again(self, now: float) -> None:
         for pid, pending in list(self._executing.items()):
-            try:
+            with self._forgiving(pending.watched):
                 self._look_at_program(pid, pending, now)
-            except tracee.GoneError:
-                self._executing.pop(pid, None)
-                if pending.foreseen is not None:
-                    self._judge_program(pending, *pending.foreseen)
-        self._connecting = [one for one in self._connecting if not self._note_connected(one, now)]
+        connecting, self._connecting = self._connecting, []
+        for one in connecting:
+            with self._forgiving(one.watched):
+                self._look_at_connection(one, now)
 
     def _look_at_program(self, pid: int, pending: _Executing, now: float) -> None:
-        if tracee.image(pid) not in {None, pending.image}:
-            del self._executing[pid]
-            self._note_executed(pid, pending)
-        elif now > pending.until:
-            del self._executing[pid]
+        try:
+            waits = tracee.image(pid) in {None, pending.image} and now < pending.until
+            if not waits:
+                del self._executing[pid]
+                self._note_executed(pid, pending)
+        except tracee.GoneError:
+            self._executing.pop(pid, None)
+            if pending.foreseen is not None:
+                self._judge_program(pending, *pending.foreseen)
 
-    def _note_connected(self, one: _Connecting, now: float) -> bool:
-        """Tell of a connection, once it has a port to go from or long has none; whether it was told."""
+    def _look_at_connection(self, one: _Connecting, now: float) -> None:
+        """Tell of a connection, once it has a port to go from or long has none."""
         host, port = one.socket.getsockname()[:2]
         if not port and now < one.until:
-            return False
+            self._connecting.append(one)
+            return
         one.socket.close()
         event = replace(one.event, local=(host, port))
         rule = broken(event, one.process, self._around)
         if rule is not None:
             self._tell(one.watched, rule, event, one.process)
-        return True
 
     # Telling.
 
@@ -383,6 +393,12 @@ class Sentry:
             for node in list(self._lost):
                 wire.send(self._control, {"event": "lost", "node": node, "count": self._lost[node]})
                 del self._lost[node]
+
+
+def _reads(notice: Notice) -> bool:
+    """Whether a call of `openat2` opens for reading, which its filter cannot tell: the flags are behind a pointer."""
+    (flags,) = struct.unpack("=Q", tracee.read_memory(notice.thread, notice.arguments[2], 8))
+    return flags & os.O_ACCMODE != os.O_WRONLY and not flags & os.O_PATH
 
 
 def _foreseen(notice: Notice, known: tracee.Status, before: Process) -> tuple[Process, os.stat_result] | None:

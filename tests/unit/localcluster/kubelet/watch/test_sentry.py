@@ -118,6 +118,19 @@ def test_a_path_by_other_names(watching: Watching, reads: str) -> None:
     assert alert["output_fields"]["fd.name"] == "/etc/shadow"
 
 
+def test_opening_by_the_newest_call(watching: Watching) -> None:
+    if not _may_read_shadow():
+        pytest.skip("needs to be able to read /etc/shadow")
+    code = (
+        "import ctypes, os, struct\n"
+        "for flags in (os.O_PATH, os.O_WRONLY, os.O_RDONLY):\n"
+        "    how = struct.pack('=QQQ', flags, 0, 0)\n"
+        "    assert ctypes.CDLL(None).syscall(437, -100, b'/etc/shadow', how, len(how)) >= 0 or os.getuid()\n"
+    )
+    (alert,) = python(watching, code)
+    assert alert["output_fields"]["evt.type"] == "openat2"
+
+
 def test_a_connection_to_the_api_server(watching: Watching) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
         watching.around(server.getsockname())
@@ -130,6 +143,17 @@ def test_a_connection_to_the_api_server(watching: Watching) -> None:
         peer, (_, port) = server.accept()
         peer.close()
         assert fields["fd.name"] == f"127.0.0.1:{port}->127.0.0.1:{fields['fd.rport']}"
+
+
+def test_an_address_for_another_kind_of_socket(watching: Watching) -> None:
+    watching.around(("127.0.0.1", 9))
+    code = (
+        "import ctypes, socket, struct\n"
+        "address = struct.pack('=H', 2) + struct.pack('>H', 9) + socket.inet_aton('127.0.0.1') + bytes(8)\n"
+        "for made in socket.socketpair(): ctypes.CDLL(None).connect(made.fileno(), address, len(address))\n"
+        "ctypes.CDLL(None).connect(999, address, len(address))\n"
+    )
+    assert python(watching, code) == []
 
 
 def test_addresses_that_hold_nothing(watching: Watching) -> None:
