@@ -3,7 +3,7 @@
     python bench/judge.py [--trials N] [--seed S] [--write]
 
 `bench/traces.py` says what is simulated, `bench/rivals.py` whose rules these are. AEGIS is `aegis.shadow.judge` and
-`aegis.shadow.comparison` at their defaults: the judge looks whenever something crashes and every ten seconds; once the watch
+`aegis.shadow.comparison` at their defaults: the judge looks whenever something crashes and every half minute; once the watch
 has found nothing against C, 300 requests an arm are compared, and 600 where that leaves something open. `--write` puts the
 table and the plot into docs/; the must-holds are asserted either way, each with its 95 % bound.
 """
@@ -104,45 +104,43 @@ def _good() -> list[Row]:
 
 
 def _services() -> list[Row]:
-    def cell(name: str, **more: float) -> Cell:
-        return replace(Cell(name=name, seconds=60.0, factor=None), **more)
-
+    usual = Cell(name="", seconds=60.0, factor=None)
     same, worse = "C is as G", "C no longer crashes, but is worse than G"
     return [
-        Row(group=same, at_least=0.95, rejected=0.01, share=6.0, cell=cell("usual noise")),
-        Row(group=same, rejected=0.01, share=6.0, cell=cell("twice the noise", noise=1.0)),
-        Row(group=same, rejected=0.01, share=2.0, cell=cell("four times the noise", noise=2.0)),
+        Row(group=same, at_least=0.95, rejected=0.01, share=6.0, cell=replace(usual, name="usual noise")),
+        Row(group=same, rejected=0.01, share=6.0, cell=replace(usual, name="twice the noise", noise=1.0)),
+        Row(group=same, rejected=0.01, share=2.0, cell=replace(usual, name="four times the noise", noise=2.0)),
         Row(
             group=same,
             rejected=0.01,
             share=6.0,
-            cell=cell("0.5 % errors in both", error_rate=0.005, usual_error_rate=0.005),
+            cell=replace(usual, name="0.5 % errors in both", error_rate=0.005, usual_error_rate=0.005),
         ),
         Row(
             group=same,
             rejected=0.01,
             share=2.0,
-            cell=cell("5 % errors in both", error_rate=0.05, usual_error_rate=0.05),
+            cell=replace(usual, name="5 % errors in both", error_rate=0.05, usual_error_rate=0.05),
         ),
-        Row(group=worse, at_most=0.01, share=2.0, cell=cell("twice the latency", latency=2.0)),
+        Row(group=worse, at_most=0.01, share=2.0, cell=replace(usual, name="twice the latency", latency=2.0)),
         Row(
             group=worse,
             at_most=0.01,
             share=2.0,
-            cell=cell("twice the latency, twice the noise", latency=2.0, noise=1.0),
+            cell=replace(usual, name="twice the latency, twice the noise", latency=2.0, noise=1.0),
         ),
         Row(
             group=worse,
             at_most=0.01,
             share=2.0,
-            cell=cell("twice the latency, four times the noise", latency=2.0, noise=2.0),
+            cell=replace(usual, name="twice the latency, four times the noise", latency=2.0, noise=2.0),
         ),
-        Row(group=worse, cell=cell("1.5 times the latency", latency=1.5)),
-        Row(group=worse, cell=cell("1.25 times the latency", latency=1.25)),
-        Row(group=worse, at_most=0.01, share=2.0, cell=cell("5 % errors", error_rate=0.05)),
-        Row(group=worse, cell=cell("2 % errors", error_rate=0.02)),
-        Row(group=worse, cell=cell("memory at its limit after 5 min", leak=300.0)),
-        Row(group=worse, cell=cell("memory at its limit after 30 min", leak=1800.0)),
+        Row(group=worse, cell=replace(usual, name="1.5 times the latency", latency=1.5)),
+        Row(group=worse, cell=replace(usual, name="1.25 times the latency", latency=1.25)),
+        Row(group=worse, at_most=0.01, share=2.0, cell=replace(usual, name="5 % errors", error_rate=0.05)),
+        Row(group=worse, cell=replace(usual, name="2 % errors", error_rate=0.02)),
+        Row(group=worse, cell=replace(usual, name="memory at its limit after 5 min", leak=300.0)),
+        Row(group=worse, cell=replace(usual, name="memory at its limit after 30 min", leak=1800.0)),
     ]
 
 
@@ -167,7 +165,7 @@ def _watch(trace: Trace) -> tuple[list[GateResult], float]:
     r = sorted(begin for downs in trace.r for begin, _ in downs)
     c = sorted(begin + trace.lag for downs in trace.c for begin, _ in downs)
     started = trace.lag + 3.0
-    for now in sorted({*r, *c, *(10.0 * tick for tick in range(1, int(HORIZON // 10) + 1))}):
+    for now in sorted({*r, *c, *(30.0 * tick for tick in range(1, int(HORIZON // 30) + 1))}):
         failed = bisect_right(r, now)
         since = now - started if now >= started else 0.0
         pair = Pair(

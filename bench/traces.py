@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from aegis.shadow.comparison import Answers, Lines
 
@@ -30,6 +31,8 @@ REQUESTS = 600
 """Requests an arm: one a second for ten minutes."""
 LIMIT = 256 * 2.0**20
 RARE, CHANCE = 3, 0.3
+
+ALL = range(PODS)
 
 Downs = list[tuple[float, float]]
 """From when until when a pod was down; each began with a crash."""
@@ -91,39 +94,38 @@ class Trace:
             downs.append((now, now + pause))
             now, level = now + pause, level + 1
 
-    def ready(self, now: float) -> list[int]:
+    def ready(self, now: float) -> Sequence[int]:
         """Which pods of C are ready, so long after C has started."""
         return [pod for pod, downs in enumerate(self.c) if not any(begin <= now < end for begin, end in downs)]
 
     def answers(self, arm: str, count: int) -> list[float | None]:
         """The seconds that the first requests took; None for one that failed."""
         known = self._answers[arm]
-        while len(known) < count:
-            known.append(self._answer(arm, len(known)))
+        if len(known) < count:
+            known.extend(self._more(arm, len(known), count))
         return known[:count]
 
-    def _answer(self, arm: str, second: int) -> float | None:
+    def _more(self, arm: str, begin: int, end: int) -> Iterator[float | None]:
         rng, cell = self._requests[arm], self.cell
-        ready = self.ready(second) if arm == "c" and cell.factor else range(PODS)
-        if not ready:
-            return None
-        pod = rng.choice(ready)
-        crashing = arm == "c" and any(second < begin <= second + 1 for begin, _ in self.c[pod])
-        if crashing or rng.random() < (cell.error_rate if arm == "c" else cell.usual_error_rate):
-            return None
-        slow = math.log(cell.latency) if arm == "c" else 0.0
-        drift = self._load[second % REQUESTS] + self._pods[arm][pod]
-        return 0.02 * math.exp(slow + drift + rng.gauss(0, cell.noise))
+        crashing = arm == "c" and any(self.c)
+        error_rate = cell.error_rate if arm == "c" else cell.usual_error_rate
+        median = 0.02 * (cell.latency if arm == "c" else 1.0)
+        slower, load = self._pods[arm], self._load
+        for second in range(begin, end):
+            ready = self.ready(second) if crashing else ALL
+            pod = ready[int(rng.random() * len(ready))] if ready else None
+            failed = rng.random() < error_rate
+            if pod is None or failed or (crashing and any(second < down <= second + 1 for down, _ in self.c[pod])):
+                yield None
+            else:
+                yield median * math.exp(load[second % REQUESTS] + slower[pod] + rng.gauss(0, cell.noise))
 
     @cached_property
     def _load(self) -> list[float]:
         rng, keep = self._rng("load"), math.exp(-1 / 30)
-        level = rng.gauss(0, 0.2)
-        series = []
-        for _ in range(REQUESTS):
-            level = keep * level + math.sqrt(1 - keep * keep) * rng.gauss(0, 0.2)
-            series.append(level)
-        return series
+        step = 0.2 * math.sqrt(1 - keep * keep)
+        fresh = [rng.gauss(0, 0.2), *(rng.gauss(0, step) for _ in range(REQUESTS - 1))]
+        return list(accumulate(fresh, lambda level, news: keep * level + news))
 
     @cached_property
     def _pods(self) -> dict[str, list[float]]:

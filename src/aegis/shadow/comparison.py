@@ -333,8 +333,11 @@ def _ms(seconds: Sequence[float]) -> str:
 
 
 def _warm(readings: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """The readings after the warm-up; of very many evenly chosen ones, since all pairs of them are compared."""
     ordered = sorted(readings)
-    return ordered[int(len(ordered) * WARM_UP) :]
+    steady = ordered[int(len(ordered) * WARM_UP) :]
+    last, most = len(steady) - 1, ranks.EXACT
+    return steady if last < most else [steady[index * last // (most - 1)] for index in range(most)]
 
 
 def _growth(points: Sequence[tuple[float, float]], limit: float, confidence: float) -> tuple[float, bool]:

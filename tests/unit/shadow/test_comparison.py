@@ -167,6 +167,13 @@ def test_memory_growing_towards_its_limit(pods: dict[str, list[tuple[float, floa
     assert (gate.weight, gate.unit, gate.threshold) == (5, "s", 600.0)
 
 
+def test_very_many_readings_are_thinned_out_and_say_the_same() -> None:
+    many = [(n / 10, (100 + n / 100) * MIB) for n in range(30_000)]
+    gate = memory({"a": many}, 1000 * MIB, window=3000.0)
+    assert gate.measured == pytest.approx(6000, rel=0.01)
+    assert gate.coverage == "60 readings of 1 pods"
+
+
 def test_without_a_limit_there_is_nothing_to_grow_towards() -> None:
     assert memory({"a": series(MIB)}, None, window=300.0).outcome is Outcome.SKIPPED
 
