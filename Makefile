@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 CONSTRAINTS := $(if $(CI),requirements.lock)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test lint types layers bench soak clean
+.PHONY: help demo test lint types layers bench soak soak-kills clean
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AEGIS needs Python 3.11 or newer; say which: make PYTHON=python3.12 …")'
@@ -45,6 +45,9 @@ bench: $(VENV)/.installed-dev ## Ratios against named baselines
 
 soak: $(VENV)/.installed-dev ## The whole demo ten times in a row: every scenario must end as it must each time
 	@$(BIN)/python bench/soak.py
+
+soak-kills: $(VENV)/.installed-dev ## A hundred kill -9 at random moments of the scenarios: one effect, nothing orphaned
+	@$(BIN)/python -m pytest -q -s tests/flows/test_random_kills.py --random-kills $(or $(KILLS),100) --kill-seed $(or $(SEED),$(shell date +%s))
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache build dist

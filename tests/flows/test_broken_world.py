@@ -6,7 +6,6 @@ The real command line, in processes of its own; a proxy in front of a real API s
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -75,13 +74,12 @@ class Desk:
 
 @pytest_asyncio.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with api_server(tmp_path) as kubeconfig:
-        async with connect(KubeOptions(kubeconfig=kubeconfig)) as driver:
-            (tmp_path / "acts").mkdir()
-            async with recording_proxy(kubeconfig) as recording, Actors(tmp_path / "acts").ready() as actors:
-                found = Desk(driver=driver, recording=recording, actors=actors, folder=tmp_path)
-                await found.workload("shop")
-                yield found
+    async with api_server(tmp_path) as kubeconfig, connect(KubeOptions(kubeconfig=kubeconfig)) as driver:
+        (tmp_path / "acts").mkdir()
+        async with recording_proxy(kubeconfig) as recording, Actors(tmp_path / "acts").ready() as actors:
+            found = Desk(driver=driver, recording=recording, actors=actors, folder=tmp_path)
+            await found.workload("shop")
+            yield found
 
 
 def is_list(request: web.Request, what: str = "pods") -> bool:

@@ -112,7 +112,8 @@ class Actors:
                 self._pids[said["number"]].set_result(said["started"])
             elif "status" in said:
                 self._waiting[said["number"]].set_result(said)
-        for awaited in (*self._pids.values(), *self._waiting.values()):
+        unanswered: list[asyncio.Future[Any]] = [*self._pids.values(), *self._waiting.values()]
+        for awaited in unanswered:
             if not awaited.done():
                 awaited.set_exception(AssertionError("the process that forks the command lines has ended"))
 
