@@ -16,13 +16,15 @@ from aegis.localcluster.controllers.objects import (
     timestamp,
     uid_of,
 )
+from aegis.localcluster.controllers.podcontrol import disrupted
 from aegis.localcluster.controllers.recorder import Recorder
-from aegis.localcluster.controllers.scheduling.decision import Placed, place, unbound
+from aegis.localcluster.controllers.scheduling.decision import Placed, Unplaced, place, unbound
+from aegis.localcluster.controllers.scheduling.preemption import ineligible, preempt
 from aegis.localcluster.controllers.scheduling.snapshot import Snapshot
 from aegis.localcluster.storage import SELECTED_NODE
 
 _NAME, _CLAIMS, _VOLUMES = "default-scheduler", "persistentvolumeclaims", "persistentvolumes"
-_CLASSES = "storageclasses.storage.k8s.io"
+_CLASSES, _BUDGETS = "storageclasses.storage.k8s.io", "poddisruptionbudgets.policy"
 _REMIND = 300.0
 """Nominal seconds after which a pod that still waits is tried, and said, again."""
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
@@ -83,7 +85,38 @@ class Scheduler:
             else:
                 self._bind(pod, outcome.node, snapshot)
         else:
-            self._refuse(pod, outcome.message)
+            message = self._make_room(pod, outcome, snapshot)
+            self._refuse(self._api.get("pods", *key_of(pod)) or pod, message)
+
+    def _make_room(self, pod: Object, outcome: Unplaced, snapshot: Snapshot) -> str:
+        """Have less important pods go, if that helps; what there is to say meanwhile."""
+        if not outcome.candidates:
+            return outcome.message
+        if why := ineligible(pod, snapshot):
+            self._keep_free(pod, snapshot)
+            return f"{outcome.why} preemption: {why}"
+        found = preempt(pod, snapshot, outcome.candidates, self._api.list(_BUDGETS))
+        if found is None:
+            return outcome.message
+        for victim in found.victims:
+            self._preempt(victim, pod, found.node)
+        nominated = {**(pod.get("status") or {}), "nominatedNodeName": found.node}
+        self._api.update_status("pods", {**pod, "status": nominated}, manager="kube-scheduler")
+        return outcome.why
+
+    def _keep_free(self, pod: Object, snapshot: Snapshot) -> None:
+        """Let nobody who comes later take the room that is being made."""
+        nominated = (pod.get("status") or {}).get("nominatedNodeName")
+        for view in snapshot.nodes:
+            if view.name == nominated:
+                view.add(pod)
+
+    def _preempt(self, victim: Object, pod: Object, node: str) -> None:
+        namespace, name = key_of(victim)
+        why = f"{_NAME}: preempting to accommodate a higher priority pod"
+        disrupted(self._api, victim, "PreemptionByScheduler", why)
+        self._api.delete("pods", namespace, name, uid=uid_of(victim))
+        self._recorder.normal(victim, "Preempted", f"Preempted by pod {uid_of(pod)} on node {node}")
 
     def _bind(self, pod: Object, node: str, snapshot: Snapshot) -> None:
         namespace, name = key_of(pod)

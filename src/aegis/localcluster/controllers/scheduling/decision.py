@@ -29,9 +29,17 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """No node takes the pod, and why."""
+    """No node takes the pod.
+
+    Attributes:
+        message: why, and that making others go would not help.
+        why: the first half of it.
+        candidates: the nodes where making others go might help.
+    """
 
     message: str
+    why: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 def place(pod: Object, snapshot: Snapshot) -> Placed | Unplaced:
@@ -50,7 +58,9 @@ def place(pod: Object, snapshot: Snapshot) -> Placed | Unplaced:
         else:
             misfits[view.name] = found
     if not fitting:
-        return Unplaced(refusal(misfits))
+        why, preemption = refusal(misfits)
+        candidates = tuple(name for name, found in misfits.items() if found.resolvable)
+        return Unplaced(f"{why} {preemption}", why, candidates)
     return Placed(max(fitting, key=lambda v: (score(pod, v), v.name)).name)
 
 
@@ -62,12 +72,12 @@ def node_misfit(pod: Object, view: NodeView, snapshot: Snapshot) -> Misfit | Non
     return _out_of_reach(pod, view, snapshot) or misfit(pod, view, snapshot)
 
 
-def refusal(misfits: Mapping[str, Misfit]) -> str:
-    """The message of a FailedScheduling event, when every node was found unfit."""
+def refusal(misfits: Mapping[str, Misfit]) -> tuple[str, str]:
+    """The two halves of the message of a FailedScheduling event, when every node was found unfit."""
     count = len(misfits)
     reasons = Counter(reason for m in misfits.values() for reason in m.reasons)
     preemption = Counter(_NO_VICTIMS if m.resolvable else _HOPELESS for m in misfits.values())
-    return f"0/{count} nodes are available: {_histogram(reasons)}. {_preemption(preemption, count)}"
+    return f"0/{count} nodes are available: {_histogram(reasons)}.", _preemption(preemption, count)
 
 
 def score(pod: Object, view: NodeView) -> Decimal:
