@@ -11,7 +11,8 @@ from conditions import conditions, events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegis.falco.evaluate import EvaluationError, compiled
+from aegis.falco.comparison import EvaluationError
+from aegis.falco.evaluate import compiled
 from aegis.falco.grammar import parse
 from aegis.falco.render import quoted
 from aegis.falco.tree import Condition, Not
