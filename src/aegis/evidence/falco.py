@@ -173,7 +173,7 @@ class AlertLog:
 
     async def read(self) -> None:
         """Read what has been written: of the run before too, where Falco was restarted meanwhile."""
-        if self.sentry.restarts and self.sentry.started_at and self.sentry.started_at > self.since:
+        if self.sentry.restarts and self.sentry.started_at and self.sentry.started_at > self.since - CLOCKS:
             await self._trying(self._pages(_Position(moment=self.since - _MARGIN), previous=True))
         await self.read_on()
 
