@@ -255,7 +255,7 @@ async def test_a_line_that_was_meant_as_an_alert_and_is_none_is_a_fault(line: st
 @pytest.mark.parametrize("second", [10, 0, -1])
 async def test_the_run_before_is_read_where_falco_was_restarted(second: int) -> None:
     logs = FalcoLogs()
-    logs.put(falco_pod(started=at(second), ready=at(second), restarts=1), alert_line(12, rule="after"), head=at(10))
+    logs.put(falco_pod(started=at(second), ready=at(second), restarts=1), alert_line(12, rule="after"), head=at(second))
     logs.previous["falco-1"] = [(at(1), alert_line(1, rule="before"))]
     assert rules(await read(logs)) == ["before", "after"]
     del logs.previous["falco-1"]
