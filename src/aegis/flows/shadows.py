@@ -27,6 +27,8 @@ from aegis.stores.locks import target_lock
 _BEAT = UNFINISHED.total_seconds() / 5
 _LOOK = 0.5
 _WAIT_FOR_OTHERS = 2.0
+_MEND = 20.0
+"""Real seconds that whoever wanted something else waits for what a dead process left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +154,12 @@ async def delete(tools: ShadowTools, session: ShadowSession) -> None:
 
 
 async def mend(tools: ShadowTools) -> None:
-    """Finish what processes that died had begun; what others are at is left to them."""
+    """Finish what processes that died had begun; what others are at is left to them, what does not go to the next time."""
     for session in tools.store.list():
         if session.stage is Stage.STANDING or (session.stage is Stage.FAILED and session.home is None):
             continue
-        with suppress(Refused):
-            async with _held(tools, session, wait=0.0):
+        with suppress(AegisError, TimeoutError):
+            async with asyncio.timeout(_MEND), _held(tools, session, wait=0.0):
                 await _mend(tools, tools.store.load(session.id))
 
 

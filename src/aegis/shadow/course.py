@@ -215,13 +215,16 @@ class Course:
 
     def _tell(self) -> None:
         pair, rules = self._trial.pair, self._trial.rules
-        if rules.crash:
+        if not rules.required:
+            red = f"as it is: {pair.r.ready} of {pair.r.trials} ready, {pair.r.crashes} crashes"
+            watched, needed = pair.c.stable_for, rules.stable_for
+        elif rules.crash:
             red = f"as it is: {pair.r.matching} crashes (of {rules.crashes_needed} needed)"
             watched, needed = pair.watched, rules.at_least
         else:
             red = f"as it is: {pair.r.symptomatic} of {pair.r.trials} pods fail"
             watched, needed = pair.c.stable_for, rules.stable_for
-        green = f"with the fix: {pair.c.ready} of {pair.c.trials} ready, {pair.c.crashes} crashes"
+        green = f"with the {'fix' if rules.required else 'change'}: {pair.c.ready} of {pair.c.trials} ready, {pair.c.crashes} crashes"
         clock = f"{watched:.0f} s of {needed:.0f} s" if watched < needed else f"{watched:.0f} s"
         self._progress(f"{red} · {green}, {clock}")
 

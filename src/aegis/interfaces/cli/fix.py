@@ -282,7 +282,10 @@ def _read_list(path: Path) -> list[Any]:
         in_brackets = text.lstrip()[:1] in {"{", "["}  # YAML's flow style, of which JSON is a part
         found = list(documents(f"---\n{text}" if in_brackets else text))
     except (OSError, UnicodeDecodeError, Unparsed) as error:
-        raise UsageError(f"{path} cannot be read as YAML or JSON: {' '.join(str(error).split())[:200]}") from error
+        why = "it holds no text" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"{path} cannot be read as YAML or JSON: {why}", hint="Write a list of {target, type, patch}."
+        ) from error
     if len(found) > 1:
         raise UsageError(f"{path} holds {len(found)} documents", hint="Write one list of {target, type, patch}.")
     content = found[0] if found else None

@@ -204,10 +204,17 @@ async def _create(options: Globals, words: tuple[str, ...], files: tuple[Path, .
 async def _list(options: Globals, *, watch: bool) -> None:
     async with _tools(options) as (_, tools):
         if not watch:
-            items = await _items(options, tools)
-            emit(options, list_document("ShadowSession", items), lambda: list_text(items))
+            _print_list(options, await _items(options, tools))
             return
         await _watch(options, lambda: _items(options, tools), until=lambda _: False)
+
+
+def _print_list(options: Globals, items: list[JsonObject]) -> None:
+    if options.output == "jsonl":
+        for item in items:
+            stream(options, item, str)
+        return
+    emit(options, list_document("ShadowSession", items), lambda: list_text(items))
 
 
 async def _status(options: Globals, words: str, *, watch: bool) -> None:
