@@ -75,6 +75,7 @@ class JobController:
         if is_finished(job):
             return self._expire(job)
         tally = self._tallies.setdefault(uid_of(job), Tally())
+        tally.policy = job["spec"].get("podFailurePolicy")
         pods = self._pods(job)
         for pod in pods:
             tally.take(pod)

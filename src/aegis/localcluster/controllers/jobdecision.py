@@ -17,6 +17,7 @@ from aegis.localcluster.controllers.objects import (
     is_true,
     uid_of,
 )
+from aegis.localcluster.controllers.podfailure import ruling
 from aegis.localcluster.controllers.replicaset import first_to_go, pod_for
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -35,6 +36,8 @@ class Tally:
     Attributes:
         dismissed: pods that the controller itself deleted: they neither succeeded nor failed.
         streak: failures since the last success.
+        policy: the Job's podFailurePolicy, if it has one.
+        fatal: why a pod's failure ends the Job at once; empty while none does.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -43,6 +46,8 @@ class Tally:
     dismissed: set[str] = field(default_factory=set)
     streak: int = 0
     failed_at: float = 0.0
+    policy: Any = None
+    fatal: str = ""
 
     def take(self, pod: Object, *, gone: bool = False) -> None:
         """Count a pod that ended, or that somebody deletes or has deleted; each pod counts once."""
@@ -52,10 +57,19 @@ class Tally:
         if phase == "Succeeded":
             self.succeeded[uid] = index_of(pod)
             self.streak = 0
-        elif phase == "Failed" or gone or is_terminating(pod):
-            self.failed.add(uid)
-            self.streak += 1
-            self.failed_at = self.clock()
+        elif phase == "Failed" or gone or (is_terminating(pod) and self.policy is None):
+            self._take_failed(pod)
+
+    def _take_failed(self, pod: Object) -> None:
+        rule = ruling(self.policy, pod)
+        if rule is not None and rule.action == "Ignore":
+            self.dismissed.add(uid_of(pod))
+            return
+        if rule is not None and rule.action == "FailJob":
+            self.fatal = self.fatal or rule.message
+        self.failed.add(uid_of(pod))
+        self.streak += 1
+        self.failed_at = self.clock()
 
     def successes(self, *, indexed: bool) -> int:
         """How many pods, or how many different indexes, have succeeded."""
@@ -108,6 +122,11 @@ OVERDUE = Verdict(
 )
 
 
+def forbidden(why: str) -> Verdict:
+    """The end of a Job whose podFailurePolicy does not stand for a pod's failure."""
+    return Verdict(target="FailureTarget", kind="Failed", reason="PodFailurePolicy", message=why)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The next step of a Job.
@@ -132,15 +151,17 @@ def decide(job: Object, pods: Iterable[Object], tally: Tally, *, active_for: flo
         tally: what became of all its pods.
         active_for: nominal seconds since it started.
     """
-    active = [p for p in pods if is_active(p)]
+    present = list(pods)
+    active = [p for p in present if is_active(p)]
+    ending = [p for p in present if _is_ending(p)] if tally.policy is not None else []
     if (verdict := _verdict(job, active, tally, active_for)) is not None:
         return Plan(doomed=active, verdict=verdict)
     if is_suspended(job):
         return Plan(doomed=active)
-    missing = _parallel(job, len(active), tally) - len(active)
+    missing = _parallel(job, len(active), tally) - len(active) - len(ending)
     if missing < 0:
-        return Plan(doomed=first_to_go(active)[:-missing])
-    return Plan(wanted=_slots(job, active, tally)[: min(missing, _BURST)])
+        return Plan(doomed=first_to_go(active)[: max(0, -missing - len(ending))])
+    return Plan(wanted=_slots(job, [*active, *ending], tally)[: min(missing, _BURST)])
 
 
 def is_suspended(job: Object) -> bool:
@@ -188,7 +209,7 @@ def status_of(job: Object, pods: Iterable[Object], tally: Tally, verdict: Verdic
     """The status of a Job after a step."""
     present = list(pods)
     active = [p for p in present if is_active(p)]
-    ending = [p for p in present if is_terminating(p) and _phase(p) not in {"Succeeded", "Failed"}]
+    ending = [p for p in present if _is_ending(p)]
     old: Object = job.get("status") or {}
     counts = {
         "active": len(active),
@@ -229,6 +250,11 @@ def _verdict(job: Object, active: Sequence[Object], tally: Tally, active_for: fl
         current = condition(job, announced.target)
         if current is not None and current.get("reason") == announced.reason:
             return announced  # what was announced stays
+    told = condition(job, "FailureTarget")
+    if told is not None and told.get("reason") == forbidden("").reason:
+        return forbidden(str(told.get("message")))
+    if tally.fatal:
+        return forbidden(tally.fatal)
     limit, deadline = job["spec"].get("backoffLimit", 6), job["spec"].get("activeDeadlineSeconds")
     if len(tally.failed) > limit or _restarted_too_often(job, active, limit):
         return EXHAUSTED
@@ -293,6 +319,10 @@ def _conditions(job: Object, verdict: Verdict | None, *, ended: bool, now: str) 
 def _condition(kind: str, why: tuple[str, str], now: str) -> dict[str, Any]:
     times = {"lastProbeTime": now, "lastTransitionTime": now}
     return {"type": kind, "status": "True", **times, "reason": why[0], "message": why[1]}
+
+
+def _is_ending(pod: Object) -> bool:
+    return is_terminating(pod) and _phase(pod) not in {"Succeeded", "Failed"}
 
 
 def _phase(pod: Object) -> str:

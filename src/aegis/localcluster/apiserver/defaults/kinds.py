@@ -92,7 +92,11 @@ def _daemon_set(obj: Object) -> None:
 
 
 def _job_spec(spec: Object) -> None:
-    _fill(spec, backoffLimit=6, completionMode="NonIndexed", suspend=False, podReplacementPolicy="TerminatingOrFailed")
+    replaced = "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
+    _fill(spec, backoffLimit=6, completionMode="NonIndexed", suspend=False, podReplacementPolicy=replaced)
+    for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
+        for pattern in rule.get("onPodConditions") or ():
+            _fill(pattern, status="True")
     if "completions" not in spec and "parallelism" not in spec:
         _fill(spec, completions=1)
     _fill(spec, parallelism=1)

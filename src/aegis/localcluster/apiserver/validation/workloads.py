@@ -87,6 +87,26 @@ def _job_spec(spec: Object, field: str) -> list[Cause]:
     policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy")
     if policy not in {"OnFailure", "Never"}:
         faults.append(unsupported(f"{field}.template.spec.restartPolicy", policy, ("OnFailure", "Never")))
+    elif spec.get("podFailurePolicy") is not None and policy != "Never":
+        why = 'only "Never" is supported when podFailurePolicy is specified'
+        faults.append(invalid_value(f"{field}.template.spec.restartPolicy", policy, why))
+    return faults + _failure_policy(spec.get("podFailurePolicy") or {}, f"{field}.podFailurePolicy")
+
+
+def _failure_policy(policy: Object, field: str) -> list[Cause]:
+    faults: list[Cause] = []
+    for index, rule in enumerate(policy.get("rules") or ()):
+        here = f"{field}.rules[{index}]"
+        faults += values.present(rule.get("action"), f"{here}.action")
+        faults += values.one_of(rule.get("action"), f"{here}.action", ("Count", "FailIndex", "FailJob", "Ignore"))
+        codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions")
+        if bool(codes) is bool(conditions):
+            why = "specifying one of OnExitCodes and OnPodConditions is required"
+            faults.append(invalid_value(here, "", why))
+        if codes:
+            faults += values.one_of(codes.get("operator"), f"{here}.onExitCodes.operator", ("In", "NotIn"))
+            if codes.get("operator") == "In" and 0 in (codes.get("values") or ()):
+                faults.append(invalid_value(f"{here}.onExitCodes.values", 0, "must not be 0 for the In operator"))
     return faults
 
 
