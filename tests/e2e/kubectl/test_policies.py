@@ -57,3 +57,24 @@ def test_a_drain_waits_for_the_budget(k: Any) -> None:
     finally:
         k("uncordon", node)
     assert "SchedulingDisabled" not in k("get", "node", node)
+
+
+def test_a_stateful_set_finds_its_data_again(k: Any) -> None:
+    k.apply("db")
+    k.expect(lambda: k.run("logs", "db-0").stdout.strip() == "1")
+    assert re.search(r"data-db-0 +Bound +pvc-\S+ +8Mi +RWO +standard", k("get", "pvc"))
+    assert re.search(
+        r"standard \(default\) +aegis.local/folder +Delete +WaitForFirstConsumer", k("get", "storageclass")
+    )
+    k("delete", "pod", "db-0", "--wait=true")
+    k.expect(lambda: k.run("logs", "db-0").stdout.strip() == "2")
+
+
+def test_a_restricted_namespace_refuses_and_warns(k: Any) -> None:
+    k("label", "namespace", k.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    refused = k.fails("run", "plain", "--image=busybox:1.36", "--", "true")
+    assert 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false' in refused
+    done = k.run("create", "deployment", "plain", "--image=busybox:1.36")
+    assert done.returncode == 0
+    assert 'Warning: would violate PodSecurity "restricted:latest"' in done.stderr
+    k.expect(lambda: any("violates PodSecurity" in m for m in k.events("FailedCreate")))
