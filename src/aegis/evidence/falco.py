@@ -32,8 +32,8 @@ _MARGIN: Final = timedelta(seconds=60)
 _STARTING: Final = timedelta(seconds=10)
 """Falco writes its first line (its version) within so long of its start."""
 _SECOND: Final = 1_000_000_000
-_LOST: Final = "Outputs queue out of memory"
-"""What Falco logs, as no alert, when its outputs cannot keep up."""
+_LOST: Final = ("Outputs queue out of memory", "Falco internal: syscall event drop")
+"""What Falco logs, as no alert, when its outputs or it itself cannot keep up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +235,8 @@ class AlertLog:
         if alert is None:
             if looks_like_json(line) or stamp is None or len(line) > LONGEST_LINE:
                 self._fault(f"the log of {self._who} has lines that cannot be read")
-            elif _LOST in line:
-                self._fault(f"Falco dropped alerts on {self.sentry.node}")
+            elif stamp >= _nanoseconds(self.since) and any(words in line for words in _LOST):
+                self._fault(f"Falco dropped events on {self.sentry.node}")
             return
         at = alert.time_ns if alert.time_ns is not None else stamp
         if at is None or at < _nanoseconds(self.since - CLOCKS):

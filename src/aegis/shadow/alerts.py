@@ -20,6 +20,9 @@ from aegis.shadow.roll import SHORTEST_ID, Roll
 
 GATE: Final = "falco"
 
+CANARY: Final = "Search Private Keys or Passwords"
+"""The default rule that the canary sets off."""
+
 OURS, ELSEWHERE, UNKNOWN = "ours", "elsewhere", "unknown"
 """Who sets an alert off where it is none of the arms: a pod of AEGIS's own, something else in the cluster, nobody knows."""
 
@@ -127,7 +130,10 @@ class Post:
         """Why its silence proves nothing."""
         found = [*self.sentry.lapses(since), *self.faults]
         if self.canary is None or self.provoked is None:
-            return [*found, f"Falco on {self.sentry.node} did not tell of the canary that was let out there"]
+            return [
+                *found,
+                f"Falco on {self.sentry.node} did not tell of the canary there (is its rule {CANARY!r} on?)",
+            ]
         if self.canary.at < self.provoked - CLOCKS:
             late = (self.provoked - self.canary.at).total_seconds()
             return [*found, f"the clock of {self.sentry.node} is {late:.0f} s late"]

@@ -231,10 +231,21 @@ async def test_what_falco_dropped_before_the_window_is_none() -> None:
     assert (await read(logs)).faults == []
 
 
-async def test_alerts_that_its_output_dropped_are_a_fault() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Outputs queue out of memory. Drop event and continue on",
+        "Falco internal: syscall event drop. 3 system calls dropped in last second.",
+    ],
+)
+async def test_what_falco_dropped_and_only_logged_is_a_fault(words: str) -> None:
     logs = FalcoLogs()
-    logs.put(falco_pod(), "Sat Nov 21 12:00:02 2026: Outputs queue out of memory. Drop event and continue on")
-    assert (await read(logs)).faults == ["Falco dropped alerts on node-1"]
+    logs.put(falco_pod(), f"Sat Nov 21 12:00:02 2026: {words}")
+    assert (await read(logs)).faults == ["Falco dropped events on node-1"]
+    logs = FalcoLogs()
+    logs.put(falco_pod())
+    logs.write("falco-1", f"Sat Nov 21 11:59:30 2026: {words}", seconds=-30)
+    assert (await read(logs)).faults == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from aegis.falco.alert import Alert, parse_alert
 from aegis.falco.priority import Priority
 from aegis.model.verdict import Outcome
 from aegis.shadow.alerts import (
+    CANARY,
     ELSEWHERE,
     OURS,
     UNKNOWN,
@@ -239,7 +240,7 @@ async def test_a_node_with_a_post_that_saw_its_canary_is_covered() -> None:
 @pytest.mark.parametrize(
     ("more", "lapse"),
     [
-        ({"canary": None}, "Falco on node-1 did not tell of the canary that was let out there"),
+        ({"canary": None}, f"Falco on node-1 did not tell of the canary there (is its rule {CANARY!r} on?)"),
         ({"canary": 70.0}, "the clock of node-1 is 30 s late"),
         ({"faults": ("Falco dropped events on node-1",)}, "Falco dropped events on node-1"),
         ({"ready": None}, "falco/falco-1 is not ready"),

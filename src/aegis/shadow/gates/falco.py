@@ -17,7 +17,7 @@ from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow.alerts import ELSEWHERE, GATE, UNKNOWN, Parties, Post, coverage, judge_alerts, shown
 from aegis.shadow.case import Stage, Trial
 from aegis.shadow.probe import Place, run_script
-from aegis.shadow.roll import containers_of
+from aegis.shadow.roll import SHORTEST_ID, containers_of
 
 _CANDIDATE = "c"
 _DEADLINE = 120.0
@@ -35,15 +35,19 @@ class _Canary:
         node: where.
         provoked: before it did anything.
         containers: the ids by which its alert is known.
+        fault: why it did nothing; empty where it did.
     """
 
     node: str
     provoked: datetime
-    containers: frozenset[str]
+    containers: frozenset[str] = frozenset()
+    fault: str = ""
 
     def is_told_of(self, seen: Seen) -> bool:
         told = seen.alert.text("container.id")
-        return seen.node == self.node and bool(told) and any(one.startswith(told) for one in self.containers)
+        if seen.node != self.node or len(told) < SHORTEST_ID:
+            return False
+        return any(one.startswith(told) for one in self.containers)
 
 
 class Falco:
@@ -143,7 +147,7 @@ class _Watch:
         """Read on until each canary was told of, or the time is over; then once more, and look whether all is there."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + seconds, _FIRST_PAUSE
-        while loop.time() < deadline and not all(self._is_told_of(canary) for canary in canaries):
+        while loop.time() < deadline and not all(one.fault or self._is_told_of(one) for one in canaries):
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
             await self._read_on()
@@ -165,9 +169,10 @@ class _Watch:
         log = self.logs.get(sentry.uid)
         canary = next((one for one in canaries if one.node == sentry.node), None)
         told = [one for one in log.alerts if canary is not None and canary.is_told_of(one)] if log else []
+        faults = log.faults if log else [f"{sentry.namespace}/{sentry.name} came meanwhile"]
         return Post(
             sentry=sentry,
-            faults=tuple(log.faults) if log else (f"{sentry.namespace}/{sentry.name} came meanwhile",),
+            faults=[*faults, *([canary.fault] if canary and canary.fault else [])],
             canary=told[0] if told else None,
             provoked=canary.provoked if canary else None,
         )
@@ -192,18 +197,16 @@ def _numbered(nodes: set[str], found: Found) -> list[tuple[int, str]]:
 
 
 async def _let_out(place: Place, number: int, node: str) -> _Canary:
-    """Let a canary out on a node, and wait until it has done its work.
-
-    Raises:
-        Unavailable: if it does not run, or nobody knows which container it was.
-    """
+    """Let a canary out on a node, and wait until it has done its work; what keeps it from that is said in words."""
     name, provoked = f"aegis-canary-{number}", datetime.now(UTC)
-    await run_script(place, name=name, script="canary", plan={}, deadline=_DEADLINE, node=node)
+    try:
+        await run_script(place, name=name, script="canary", plan={}, deadline=_DEADLINE, node=node)
+    except AegisError as error:
+        return _Canary(node=node, provoked=provoked, fault=f"the canary on {node} did not run: {error.message}")
     mine = [one for uid, one in place.roll.residents.items() if uid in place.roll.own and one.name == name]
     containers = frozenset(container for one in mine for container in one.containers)
-    if not containers:
-        raise Unavailable(f"the canary on {node} has no container id")
-    return _Canary(node=node, provoked=provoked, containers=containers)
+    fault = "" if containers else f"the canary on {node} has no container id"
+    return _Canary(node=node, provoked=provoked, containers=containers, fault=fault)
 
 
 def _skipped(reason: str) -> GateResult:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from falco_logs import BEGAN, FalcoLogs, alert_line, at, falco_pod, stamp
 
-from aegis.errors import PermissionDenied, Unavailable
+from aegis.errors import PermissionDenied, Refused, Unavailable
 from aegis.falco.priority import Priority
 from aegis.model.verdict import GateResult, Outcome
 from aegis.ports import LogQuery, Purpose
@@ -201,11 +201,22 @@ async def test_a_canary_that_nobody_told_of_is_errored(watch: Watch) -> None:
     assert "Falco on node-2 did not tell of the canary" in gate.reason
 
 
-async def test_a_canary_that_does_not_run_is_errored(watch: Watch, make_well: Any) -> None:
+async def test_a_canary_whose_container_nobody_knows_is_errored(watch: Watch, make_well: Any) -> None:
     watch.fake.behaviour = make_well
     gate = await standing(watch).judge()
     assert told(gate) == (Outcome.ERRORED, False)
-    assert "the canary on node-" in gate.reason
+    assert "has no container id" in gate.reason
+
+
+@pytest.mark.parametrize(("lines", "outcome"), [((), Outcome.ERRORED), ((of(C),), Outcome.FAILED)])
+async def test_a_canary_that_cannot_run_hides_no_alert(watch: Watch, lines: Any, outcome: Outcome) -> None:
+    def full(_: Any) -> None:
+        raise Refused("exceeded quota: aegis")
+
+    watch.fake.behaviour = full
+    gate = await standing(watch, *lines).judge()
+    assert told(gate) == (outcome, False)
+    assert outcome is Outcome.FAILED or "did not run: exceeded quota" in gate.reason
 
 
 async def test_what_a_canary_sets_off_is_not_the_candidates(watch: Watch) -> None:
