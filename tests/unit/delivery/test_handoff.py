@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,3 +82,34 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"):
         emit(tmp_path / "file", INCIDENT, OWNER, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("../../etc/x", "01-deployment--..-etc-x.json-patch.yaml"),
+        ("a/b", "01-deployment-a-b.json-patch.yaml"),
+        ("x" * 300, f"01-deployment-{'x' * 100}.json-patch.yaml"),
+    ],
+)
+def test_a_hostile_name_stays_in_the_folder(tmp_path: Path, name: str, file: str) -> None:
+    change = JsonPatch(target=replace(WEB, name=name), patch=({"op": "remove", "path": "/spec/paused"},))
+    assert INCIDENT.fix is not None
+    incident = replace(INCIDENT, fix=replace(INCIDENT.fix, change_set=replace(SET, changes=(change,))))
+    handoff = emit(tmp_path / "out", incident, OWNER, {})
+    assert Path(handoff.files[0]).name == file
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [
+        (Owner(), "Nobody but the cluster itself"),
+        (OWNER, "kustomization.yaml"),
+        (Owner(owner="Helm", app="web"), "helm upgrade"),
+        (Owner(owner="Shop/main"), "Change what it is made from"),
+    ],
+)
+def test_the_words_say_how_it_gets_to_its_owner(tmp_path: Path, owner: Owner, words: str) -> None:
+    emit(tmp_path, INCIDENT, owner, {})
+    assert words in (tmp_path / "PULL_REQUEST.md").read_text(encoding="utf-8")

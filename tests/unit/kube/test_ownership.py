@@ -97,3 +97,68 @@ def test_an_autoscaler_is_found_by_its_target() -> None:
     elsewhere = {**hpa, "metadata": {"namespace": "other"}}
     assert autoscaler_of(WEB, [elsewhere, hpa]) is hpa
     assert autoscaler_of(WEB, [elsewhere]) is None
+
+
+def marked(**metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", **metadata}}
+
+
+def tracking(value: str) -> dict[str, Any]:
+    return {"annotations": {"argocd.argoproj.io/tracking-id": value}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        (tracking("web:apps/Deployment:shop/web"), ("Argo CD", "web", "Application", "")),
+        (tracking("team-a_web:apps/Deployment:shop/web"), ("Argo CD", "web", "Application", "team-a")),
+        (tracking("web"), ("Argo CD", "web", "Application", "")),
+        (tracking("web:apps/Deployment:other/web"), None),
+        (tracking("web:apps/StatefulSet:shop/web"), None),
+        (tracking(":"), None),
+        ({"labels": {"argocd.argoproj.io/instance": "web"}}, ("Argo CD", "web", "Application", "")),
+        ({"labels": {"app.kubernetes.io/instance": "web"}}, None),
+        (
+            {"labels": {"app.kubernetes.io/instance": "web"}, "managedFields": [managed("argocd-controller", {})]},
+            ("Argo CD", "web", "Application", ""),
+        ),
+        (
+            {
+                "annotations": {"meta.helm.sh/release-name": "old"},
+                "labels": {"app.kubernetes.io/instance": "web"},
+                "managedFields": [managed("argocd-controller", {}), managed("helm", {})],
+            },
+            ("Argo CD", "web", "Application", ""),
+        ),
+        (
+            {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux"}},
+            ("Flux", "apps", "Kustomization", "flux"),
+        ),
+        (
+            {
+                "labels": {"helm.toolkit.fluxcd.io/name": "web", "helm.toolkit.fluxcd.io/namespace": "shop"},
+                "annotations": {"meta.helm.sh/release-name": "web"},
+            },
+            ("Flux", "web", "HelmRelease", "shop"),
+        ),
+        ({"managedFields": [managed("kustomize-controller", {})]}, ("Flux", "", "Kustomization", "")),
+        ({"managedFields": [managed("helm-controller", {})]}, ("Flux", "", "HelmRelease", "")),
+        (
+            {"annotations": {"meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "shop"}},
+            ("Helm", "web", "Release", "shop"),
+        ),
+        ({"managedFields": [managed("helm", {})]}, ("Helm", "", "Release", "")),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, None),
+        ({"managedFields": [{**managed("argocd-controller", {}), "subresource": "status"}]}, None),
+        ({"managedFields": [managed("kubectl-client-side-apply", {}), managed("kube-controller-manager", {})]}, None),
+    ],
+)
+def test_who_owns_it_and_what_that_is_called(metadata: dict[str, Any], found: tuple[str, str, str, str] | None) -> None:
+    owner = gitops_owner(marked(**metadata))
+    assert (owner and (owner.owner, owner.app, owner.kind, owner.namespace)) == found
+
+
+def test_the_mark_of_an_object_of_the_core_group() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"}}
+    service["metadata"] |= tracking("web:/Service:shop/web")  # type: ignore[operator]
+    assert gitops_owner(service) is not None
