@@ -194,6 +194,23 @@ def test_a_caller_that_is_killed_while_it_waits(watching: Watching) -> None:
     assert python(watching, code) == []
 
 
+@pytest.mark.namespaces
+def test_where_another_one_watches_already(watching: Watching, tmp_path: Path) -> None:
+    code = (
+        "import asyncio, pathlib, sys\n"
+        "from aegis.localcluster.kubelet.runtime import start_runtime, start_watch\n"
+        "from aegis.localcluster.kubelet.sandbox.channel import SandboxError\n"
+        "async def main():\n"
+        "    runtime, _ = await start_runtime(pathlib.Path(sys.argv[1]), 'namespaces', ['172.18.0.2'])\n"
+        "    try: await start_watch(runtime)\n"
+        "    except SandboxError as error: sys.exit(0 if 'busy' in str(error) else str(error))\n"
+        "    finally: await runtime.stop()\n"
+        "    sys.exit('it is watched')\n"
+        "asyncio.run(main())\n"
+    )
+    python(watching, code, str(tmp_path))
+
+
 def _may_read_shadow() -> bool:
     try:
         Path("/etc/shadow").read_bytes()
