@@ -130,10 +130,8 @@ class Post:
         """Why its silence proves nothing."""
         found = [*self.sentry.lapses(since), *self.faults]
         if self.canary is None or self.provoked is None:
-            return [
-                *found,
-                f"Falco on {self.sentry.node} did not tell of the canary there (is its rule {CANARY!r} on?)",
-            ]
+            silent = f"Falco on {self.sentry.node} did not tell of the canary there (is its rule {CANARY!r} on?)"
+            return found or [silent]
         if self.canary.at < self.provoked - CLOCKS:
             late = (self.provoked - self.canary.at).total_seconds()
             return [*found, f"the clock of {self.sentry.node} is {late:.0f} s late"]
