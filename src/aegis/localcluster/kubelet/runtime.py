@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _NEVER_ENFORCED = (
     "cpu limits: processes share the machine as the kernel sees fit",
     "seccomp, AppArmor and SELinux profiles",
-    "hostPath and persistent volumes: they begin empty and end with the pod",
+    "hostPath volumes: they begin empty and end with the pod",
     "hostNetwork, hostPID and hostPort: every pod has a network and processes of its own",
 )
 _ONE_USER = (
