@@ -6,6 +6,7 @@ The real command line, in processes of its own; a proxy in front of a real API s
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -170,25 +171,164 @@ BROKEN: list[tuple[str, Answer, set[int]]] = [
 ]
 
 
-async def test_a_server_that_misbehaves_ends_it_with_one_line_in_good_time(desk: Desk) -> None:
-    """Each in a namespace of its own, by which the proxy knows which one is asked about."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One thing that is broken, in a namespace of its own, by which the proxy knows what is asked about.
+
+    Attributes:
+        name: in words.
+        answer: what the proxy answers instead, or passes on.
+        statuses: how the command may end.
+        words: the command; `NS` stands for the namespace.
+        most: bytes that it may hold.
+    """
+
+    name: str
+    answer: Answer
+    statuses: set[int]
+    words: tuple[str, ...] = ("analyze", "deploy/web", "-n", "NS")
+    most: int = 150 * MIB
+
+
+async def wrong(desk: Desk, case: Case, namespace: str) -> str:
+    """What is not as it should be; empty where all is."""
+    longest = "3" if case.statuses == {69} else "100"
+    words = [namespace if word == "NS" else word for word in case.words]
+    ended = await desk.run(*words, "--timeout", longest, seconds=120)
+    if why := clear(ended):
+        return f"{case.name}: {why}"
+    if ended.status not in case.statuses:
+        return f"{case.name}: {ended.status}: {ended.err[-500:]}"
+    if ended.peak > case.most:
+        return f"{case.name}: {ended.peak // MIB} MiB"
+    sent = sorted({char for char in ended.out + ended.err if not char.isprintable() and char != "\n"})
+    return f"{case.name}: sent {sent} to the terminal" if sent else ""
+
+
+async def hold(desk: Desk, cases: list[Case]) -> None:
+    """Play all of them, some at a time."""
     gate, found = asyncio.Semaphore(5), [""]
 
     async def broken(request: web.Request) -> web.StreamResponse | None:
         number = re.search(r"/namespaces/shop-([0-9]+)/", request.path)
-        return await BROKEN[int(number[1])][1](request) if number and is_list(request) else None
+        return await cases[int(number[1])].answer(request) if number else None
 
-    async def one(number: int, name: str, statuses: set[int]) -> None:
-        longest = "3" if statuses == {69} else "60"
+    async def one(number: int, case: Case) -> None:
         async with gate:
-            ended = await desk.run("analyze", "deploy/web", "-n", f"shop-{number}", "--timeout", longest)
-        why = clear(ended) or ("" if ended.status in statuses else f"{ended.status}: {ended.err[-500:]}")
-        found.append(f"{name}: {why}" if why else "")
+            found.append(await wrong(desk, case, f"shop-{number}"))
 
     desk.recording.answer = broken
-    for number in range(len(BROKEN)):
+    for number in range(len(cases)):
         await desk.workload(f"shop-{number}")
     async with asyncio.TaskGroup() as group:
-        for number, (name, _, statuses) in enumerate(BROKEN):
-            group.create_task(one(number, name, statuses))
+        for number, case in enumerate(cases):
+            group.create_task(one(number, case))
     assert not any(found), "\n".join(found)
+
+
+async def test_a_server_that_misbehaves_ends_it_with_one_line_in_good_time(desk: Desk) -> None:
+    await hold(desk, [Case(name=name, answer=on_list(answer), statuses=ends) for name, answer, ends in BROKEN])
+
+
+NASTY = "\x1b]0;owned\x07\x1b[2J\r\n\u202eevil\u2066 $(reboot) `id` ../../etc ' OR 1=1 -- \ufeff\x00"
+
+
+def pods(count: int, *, blob: int = 0) -> list[dict[str, Any]]:
+    """Pods that crash, each with an annotation of so many bytes."""
+    found = []
+    for number in range(count):
+        more: dict[str, Any] = {"annotations": {"blob": "x" * blob}} if blob else {}
+        metadata = {**POD["metadata"], "name": f"web-{number}", "uid": f"u{number}", **more}
+        found.append({**POD, "metadata": metadata})
+    return found
+
+
+def listing(objects: list[dict[str, Any]]) -> Answer:
+    """Pages of a list, as they are asked for."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        size, start = int(request.query.get("limit") or 500), int(request.query.get("continue") or 0)
+        metadata = {"resourceVersion": "9", "continue": str(start + size) if start + size < len(objects) else ""}
+        page = {"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": objects[start : start + size]}
+        return web.json_response(page)
+
+    return answered
+
+
+def endless(piece: bytes, *, start: bytes = b"") -> Answer:
+    """An answer that goes on until nobody listens any more; not for more than a GiB."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        await response.write(start)
+        for _ in range((1 << 30) // len(piece)):
+            if request.transport is None or request.transport.is_closing():
+                break
+            await response.write(piece)
+        return response
+
+    return answered
+
+
+def one_pod(log: Answer, pod: dict[str, Any] | None = None) -> Answer:
+    """A namespace with one pod that crashes, and its output."""
+    found = pod or pods(1)[0]
+
+    async def answered(request: web.Request) -> web.StreamResponse | None:
+        if is_list(request):
+            return await listing([found])(request)
+        if request.path.endswith("/log"):
+            return await log(request)
+        return web.json_response(found) if request.path.endswith(f"/pods/{found['metadata']['name']}") else None
+
+    return answered
+
+
+LOGS: list[tuple[str, Answer]] = [
+    ("a GiB of lines", endless(b"GET /orders 200 in 3 ms\n" * 40_000)),
+    ("one line without an end", endless(b"x" * MIB)),
+    ("binary", body(bytes(range(256)) * 200, "text/plain")),
+    ("zeros", body(b"\0" * 60_000, "text/plain")),
+    ("half characters", body("€".encode()[:2] * 20_000, "text/plain")),
+    ("control sequences", body(f"fatal: {NASTY}\nKeyError: 'X'\n".encode() * 50, "text/plain")),
+    ("gone meanwhile", status(404)),
+    ("broken", status(500)),
+    ("closed", closed),
+]
+
+
+def nasty_pod() -> dict[str, Any]:
+    """Every text of it that no validation of a real server bounds."""
+    found: dict[str, Any] = json.loads(json.dumps(pods(1)[0]))
+    found["metadata"] |= {"name": "w" * 253, "annotations": {"note": NASTY}}
+    container = found["status"]["containerStatuses"][0]
+    container["state"]["waiting"]["message"] = NASTY
+    container["lastState"]["terminated"]["message"] = NASTY * 200
+    found["spec"]["containers"][0] |= {"command": ["sh", "-c", NASTY], "env": [{"name": "A", "value": NASTY}]}
+    found["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": NASTY, "message": NASTY}]
+    return found
+
+
+async def test_no_output_of_a_program_and_no_text_takes_the_memory_or_the_terminal(desk: Desk) -> None:
+    of_pod = ("analyze", "pod/web-0", "-n", "NS")
+    cases = [Case(name=name, answer=one_pod(log), statuses={1, 3}, words=of_pod) for name, log in LOGS]
+    nasty, said = nasty_pod(), body(NASTY.encode() * 100, "text/plain")
+    for form in ("table", "json", "yaml"):
+        words = ("analyze", f"pod/{nasty['metadata']['name']}", "-n", "NS", "-o", form)
+        cases.append(Case(name=f"texts as {form}", answer=one_pod(said, nasty), statuses={1, 3}, words=words))
+    await hold(desk, cases)
+
+
+async def test_what_is_large_is_read_within_bounds_or_refused(desk: Desk) -> None:
+    everything = ("analyze", "-n", "NS", "-o", "json")
+    large: list[tuple[str, Answer, set[int], int]] = [
+        ("2,000 pods", listing(pods(2000)), {1, 3}, 150),
+        ("12 pods of 1.5 MiB", listing(pods(12, blob=3 * MIB // 2)), {1, 3}, 250),
+        ("a list without an end", endless(b"x" * MIB, start=b'{"kind": "PodList", "items": ["'), {69}, 250),
+    ]
+    cases = [
+        Case(name=name, answer=on_list(answer), statuses=ends, words=everything, most=most * MIB)
+        for name, answer, ends, most in large
+    ]
+    await hold(desk, cases)

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,7 @@ async def scene(stage: Theatre, name: str, number: int) -> Scene:
         for step in scenario["steps"]:
             for obj in yaml.safe_load_all(renamed(EXAMPLES / name / step, scenario, namespace)):
                 await driver.apply(ObjectRef.of(obj), obj, manager="kubectl", force=True)
-            wanted = 1 if step == scenario["steps"][-1] else 0
-            await analyzed(made, wanted)
+            await (analyzed_ill if step == scenario["steps"][-1] else analyzed_well)(made)
     return made
 
 
@@ -86,11 +85,20 @@ def renamed(path: Path, scenario: dict[str, Any], namespace: str) -> str:
     return path.read_text(encoding="utf-8").replace(scenario["namespace"], namespace)
 
 
-async def analyzed(made: Scene, wanted: int) -> None:
-    """Until it is found well (0), or failing (1), twice in a row."""
+async def analyzed_well(made: Scene) -> None:
+    """Until it was found well twice in a row."""
+    await until_seen(made, lambda seen: seen[-2:] == [0, 0])
+
+
+async def analyzed_ill(made: Scene) -> None:
+    """Until it was found failing, whether the cause is clear already or not."""
+    await until_seen(made, lambda seen: seen[-1:] in ([1], [3]))
+
+
+async def until_seen(made: Scene, enough: Callable[[list[int]], bool]) -> None:
     seen: list[int] = []
     async with asyncio.timeout(240):
-        while seen[-2:] != [wanted, wanted]:
+        while not enough(seen):
             found = await made.run("analyze", made.scenario["target"], "-n", made.namespace, "-o", "json", *made.at)
             seen.append(found.status)
             await asyncio.sleep(0.2)
