@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from aegis.evidence.falco import FalcoPlace
+from aegis.falco.priority import Priority
 from aegis.model.refs import ObjectRef
 from aegis.ports import Cluster
 from aegis.settings import LoadedSettings, Settings, load
@@ -39,6 +41,8 @@ def test_an_approval_names_the_rules_it_was_given_under(tmp_path: Path) -> None:
     usual = delivery_policy(settings(tmp_path)).version
     assert delivery_policy(settings(tmp_path)).version == usual
     assert delivery_policy(settings(tmp_path, safety__writes_per_hour=9)).version != usual
+    assert delivery_policy(settings(tmp_path, security__falco_severity_threshold="ERROR")).version != usual
+    assert delivery_policy(settings(tmp_path, security__falco_enabled=False)).version != usual
     assert delivery_policy(settings(tmp_path, grafana__url="http://g.example")).version == usual
 
 
@@ -66,6 +70,22 @@ def test_secrets_are_copied_only_where_that_is_wanted(tmp_path: Path) -> None:
     named = {"shadow__secrets_allowed": "shop/db"}
     assert trial_limits(settings(tmp_path, **named)).copy_secrets == ()
     assert trial_limits(settings(tmp_path, shadow__secrets="copy", **named)).copy_secrets == ("shop/db",)
+
+
+@pytest.mark.parametrize(("word", "threshold"), [("info", Priority.INFORMATIONAL), ("Critical", Priority.CRITICAL)])
+def test_falco_counts_as_configured(tmp_path: Path, word: str, threshold: Priority) -> None:
+    usual = trial_limits(settings(tmp_path)).falco
+    assert (usual.enabled, usual.threshold, usual.place) == (True, Priority.WARNING, FalcoPlace())
+    given = {
+        "security__falco_severity_threshold": word,
+        "security__falco_namespace": "falco-system",
+        "security__falco_label_selector": "app=falco",
+        "security__falco_drain_seconds": 5,
+        "security__falco_enabled": False,
+    }
+    rules = trial_limits(settings(tmp_path, **given)).falco
+    assert (rules.enabled, rules.threshold, rules.drain_seconds) == (False, threshold, 5)
+    assert rules.place == FalcoPlace(namespace="falco-system", labels="app=falco")
 
 
 def test_links_are_there_only_where_grafana_is(tmp_path: Path) -> None:
