@@ -59,6 +59,12 @@ class User:
             status = run(words)
         return status, out.getvalue(), said.getvalue()
 
+    def problems(self, *words: str) -> list[tuple[str, str | None]]:
+        """The namespace and the cause of each problem, as it is at this moment."""
+        _, out, said = self.types("analyze", *words, "-o", "json")
+        assert out, said
+        return [(one["target"]["namespace"], one["cause"]) for one in json.loads(out)["items"]]
+
     def gets(self, *words: str, status: int = 0, given: str = "") -> Any:
         """The document that a command prints with -o json, if it ends so."""
         ended, out, said = self.types(*words, "-o", "json", given=given)
@@ -79,7 +85,7 @@ class User:
         """An example's past, and then its present."""
         for number, file in enumerate(sorted((_EXAMPLES / example).glob("0*.yaml"))):
             if number:
-                self.sees(lambda: not self.gets("analyze", "-n", f"demo-{example}")["items"])
+                self.sees(lambda: not self.problems("-n", f"demo-{example}"))
             self.applies(*yaml.safe_load_all(file.read_text(encoding="utf-8")))
 
     def reads(self, api_version: str, kind: str, name: str, namespace: str = "") -> JsonObject | None:

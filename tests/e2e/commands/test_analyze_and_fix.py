@@ -57,7 +57,7 @@ def broken(user: Any) -> Any:
             "spec": web,
         },
     )
-    user.sees(lambda: [one["cause"] for one in user.gets("analyze", "-A", status=1)["items"]] == ["oom_limit"])
+    user.sees(lambda: user.problems("-A") == [(PLACE, "oom_limit")])
     return user
 
 

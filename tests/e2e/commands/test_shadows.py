@@ -78,12 +78,7 @@ def test_a_harmful_change_is_a_regression(user: Any, shadow: Any, tmp_path: Path
 
 def test_what_is_broken_in_production_is_broken_in_its_shadow_and_is_no_second_problem(user: Any) -> None:
     user.has("memory-limit")
-    user.sees(
-        lambda: (
-            [one["cause"] for one in user.gets("analyze", "-n", "demo-memory-limit", status=1)["items"]]
-            == ["oom_limit"]
-        )
-    )
+    user.sees(lambda: user.problems("-n", "demo-memory-limit") == [("demo-memory-limit", "oom_limit")])
     broken = user.gets("shadow", "create", "deploy/report", "-n", "demo-memory-limit")
     assert user.types("shadow", "wait", broken["id"], "--timeout", "3s")[0] == 1
     assert user.gets("shadow", "status", broken["id"])["pods"], "and one sees which pods keep it from being ready"
@@ -104,7 +99,7 @@ def test_a_namespace_that_only_says_it_is_a_shadow_is_reported_and_never_deleted
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": name}, "spec": pod},
     )
-    user.sees(lambda: name in {one["target"]["namespace"] for one in user.gets("analyze", "-A", status=1)["items"]})
+    user.sees(lambda: name in {place for place, _ in user.problems("-A")})
     user.gets("shadow", "delete", "--all")
     assert user.gets("shadow", "list")["items"] == []
     assert user.reads("v1", "Namespace", shadow["namespace"]) is None

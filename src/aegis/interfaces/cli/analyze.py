@@ -166,7 +166,12 @@ async def _watched(options: Globals, asked: Asked, seconds: float | None) -> int
     async with opened(options, only_read=True) as system:
         where = "" if options.all_namespaces or asked.files else namespace_of(options, system)
         changes = Changes(system.reader, where)
-        return await watched(options, changes, lambda: _look(options, system, asked), seconds)
+
+        async def look() -> tuple[int, list[JsonObject]]:
+            found = await _look(options, system, asked)
+            return found.status, found.items
+
+        return await watched(options, changes, look, seconds)
 
 
 async def _look(options: Globals, system: System, asked: Asked) -> Found:

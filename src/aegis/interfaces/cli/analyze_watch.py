@@ -18,7 +18,6 @@ from aegis.ports import ClusterReader
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aegis.interfaces.cli.analyze import Found
     from aegis.ports import ObjectEvent
 
 _KINDS = (
@@ -34,14 +33,17 @@ _SETTLE, _LONGEST = 1.0, 30.0
 
 
 async def watched(
-    options: Globals, changes: Changes, look: Callable[[], Awaitable[Found]], seconds: float | None
+    options: Globals,
+    changes: Changes,
+    look: Callable[[], Awaitable[tuple[int, list[JsonObject]]]],
+    seconds: float | None,
 ) -> int:
     """Look again and again, until interrupted or the time is over; how the last look would end.
 
     Args:
         options: say how to print.
         changes: of the cluster.
-        look: gives what is wrong now.
+        look: gives how it would end now, and what is wrong.
         seconds: for how long; None: for ever.
     """
     shown: dict[str, JsonObject] = {}
@@ -49,9 +51,9 @@ async def watched(
     try:
         async with asyncio.timeout(seconds), changes.followed():
             while True:
-                found = await look()
-                statuses.append(found.status)
-                _tell(options, news(shown, found.items))
+                status, items = await look()
+                statuses.append(status)
+                _tell(options, news(shown, items))
                 await changes.next()
     except TimeoutError:
         return statuses[-1]

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
@@ -20,7 +20,6 @@ from aegis.errors import AegisError
 
 if TYPE_CHECKING:
     from aegis.drivers.kubernetes.driver import KubernetesDriver
-    from aegis.interfaces.cli.options import Globals
 
 _ANSWERS_WITHIN: Final = 0.1
 _LONGEST: Final = 1.5
@@ -29,7 +28,15 @@ _MOST: Final = 500
 _LARGEST_FILE: Final = 8 << 20
 _PORTS: Final = {"https": 443, "http": 80}
 
-Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+class Meant(Protocol):
+    """Of the global options, those that say which cluster is meant, and where in it."""
+
+    namespace: str
+    all_namespaces: bool
+    context: str
+    kubeconfig: Path | None
+    as_user: str
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -37,7 +44,7 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     from aegis.interfaces.cli.targets import ANALYZED
 
     typed = ctx.params.get(str(param.name)) or ()
-    options: Globals = ctx.obj
+    options: Meant = ctx.obj
     if "/" in incomplete:
         kind, _, begun = incomplete.partition("/")
         return [f"{kind}/{name}" for name in _names(options, kind) if name.startswith(begun)]
@@ -93,7 +100,7 @@ def scenarios(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
         return []
 
 
-def _names(options: Globals, word: str) -> list[str]:
+def _names(options: Meant, word: str) -> list[str]:
     """The names of the objects of a kind, in the namespace that is meant."""
 
     async def ask(driver: KubernetesDriver) -> list[str]:
@@ -106,7 +113,7 @@ def _names(options: Globals, word: str) -> list[str]:
     return _asked(options, ask) if _answers(options) else []
 
 
-def _asked(options: Globals, ask: Callable[[KubernetesDriver], Coroutine[Any, Any, list[str]]]) -> list[str]:
+def _asked(options: Meant, ask: Callable[[KubernetesDriver], Coroutine[Any, Any, list[str]]]) -> list[str]:
     """What the cluster answers; nothing where it does not, in time or at all."""
     import asyncio
 
@@ -134,7 +141,7 @@ def _asked(options: Globals, ask: Callable[[KubernetesDriver], Coroutine[Any, An
         last_resort.cancel()
 
 
-def _answers(options: Globals) -> bool:
+def _answers(options: Meant) -> bool:
     """Whether anybody listens at the address of the API server: asked before 0.2 s are spent on the HTTP library."""
     import socket
     from urllib.parse import urlsplit
@@ -150,7 +157,7 @@ def _answers(options: Globals) -> bool:
         return False
 
 
-def _server(options: Globals) -> str:
+def _server(options: Meant) -> str:
     """The URL of the API server that is meant; of a proxy, where one leads to it; empty where none is."""
     configs = list(_kubeconfigs(options))
     current = options.context or next(
@@ -170,7 +177,7 @@ def _list(config: dict[str, Any], section: str) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _kubeconfigs(options: Globals) -> Iterable[dict[str, Any]]:
+def _kubeconfigs(options: Meant) -> Iterable[dict[str, Any]]:
     """The kubeconfigs that are meant, those that can be read."""
     import yaml
 
