@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aegis.interfaces.cli.demo import BUSY_TIME_SCALE, TIME_SCALE, time_scale_for
 from aegis.interfaces.cli.demo_run import differences
 from aegis.interfaces.cli.demo_scenario import Expected
 
@@ -54,3 +55,7 @@ def test_any_difference_is_named(other: dict[str, Any], named: str) -> None:
 def test_what_the_table_leaves_open_is_open() -> None:
     opened = replace(EXPECTED, cause=None, root_cause=None, gate=None)
     assert differences({**ITEM, "cause": None, "root_cause": None, "gates": []}, opened) == []
+
+
+def test_a_busy_machine_is_given_more_real_time() -> None:
+    assert [time_scale_for(load, 2) for load in (0.5, 8.0, 8.1, 40.0)] == [TIME_SCALE] * 2 + [BUSY_TIME_SCALE] * 2
