@@ -9,9 +9,7 @@ its listener, and `around`, with what the rules have to know of the cluster; `al
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
-import re
 import select
 import socket
 import struct
@@ -21,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from aegis.localcluster.kubelet import wire
-from aegis.localcluster.kubelet.watch import seccomp, tracee
+from aegis.localcluster.kubelet.watch import calls, seccomp, tracee
 from aegis.localcluster.kubelet.watch.alerts import alert
 from aegis.localcluster.kubelet.watch.events import Connected, Event, Executed, Opened, Process, Subject
-from aegis.localcluster.kubelet.watch.rules import Rule, Surroundings, broken, notable, sensitive
+from aegis.localcluster.kubelet.watch.rules import Rule, Surroundings, broken, notable
 from aegis.localcluster.kubelet.watch.seccomp import Notice
 
 _LOOK_AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.005, 10.0
@@ -33,11 +31,6 @@ _PENDING_MAX = 512
 _ALERTS_AT_ONCE, _ALERTS_A_SECOND = 1000, 100.0
 _TELL_LOST_SECONDS = 1.0
 _URGENCY = -10
-_AT_FDCWD = 0xFFFFFF9C
-_ADDRESS_MAX, _INET_SIZE, _INET6_SIZE = 28, 8, 24
-_NAME_MAX = 15
-# What may name a sensitive file: everything else that begins with a slash is let go at once.
-_SUSPICIOUS = re.compile(rb"^(?!/)|shadow|sudoers|pam\.|pwquality|\.\.")
 _MEMORY_FILE, _DELETED = "/memfd:", " (deleted)"
 
 
@@ -229,23 +222,15 @@ class Sentry:
                 self._opens(watched, notice)
             case "execve" | "execveat":
                 self._executes(watched, notice)
-            case "connect":
-                number, address, size = notice.arguments[:3]
-                self._connects(watched, notice, number, (address, size))
-            case "socketcall":
-                number, address, size = struct.unpack("=3I", tracee.read_memory(notice.thread, notice.arguments[1], 12))
-                self._connects(watched, notice, number, (address, size))
+            case "connect" | "socketcall":
+                self._connects(watched, notice)
 
     def _opens(self, watched: _Watched, notice: Notice) -> None:
-        folder, address = (_AT_FDCWD, notice.arguments[0]) if notice.call == "open" else notice.arguments[:2]
-        raw = tracee.read_text(notice.thread, address)
-        if not _SUSPICIOUS.search(raw):
+        at, aimed = time.time_ns(), calls.sensitive_file(notice)
+        if aimed is None:
             return
-        given = os.fsdecode(raw)
-        path = tracee.absolute(notice.thread, folder, given)
-        event = Opened(call=notice.call, at=time.time_ns(), path=path, raw=given)
-        if not sensitive(path) or (notice.call == "openat2" and not _reads(notice)):
-            return
+        path, given = aimed
+        event = Opened(call=notice.call, at=at, path=path, raw=given)
         known = tracee.status(notice.thread)
         if not tracee.may(known, tracee.regular_file(notice.thread, path), tracee.READ):
             return
@@ -271,21 +256,22 @@ class Sentry:
             image=tracee.image(known.pid),
             before=before,
             known=known,
-            foreseen=_foreseen(notice, known, before),
+            foreseen=calls.foreseen(notice, known, before),
         )
         if seccomp.still_waits(watched.listener, notice):
             self._executing[known.pid] = pending
 
     def _note_executed(self, pid: int, pending: _Executing) -> None:
-        """Tell of a program that was executed; nothing if the call failed.
-
-        Raises:
-            GoneError: the process has ended while it was looked at.
-        """
-        if tracee.image(pid) == pending.image:
-            return
-        process = tracee.describe(pid, pending.before.ancestors)
-        self._judge_program(pending, process, tracee.executed_file(pid))
+        """Tell of a program that was executed; nothing if the call failed."""
+        try:
+            if tracee.image(pid) == pending.image:
+                return
+            found = tracee.describe(pid, pending.before.ancestors), tracee.executed_file(pid)
+        except tracee.GoneError:
+            if pending.foreseen is None:
+                return
+            found = pending.foreseen
+        self._judge_program(pending, *found)
 
     def _judge_program(self, pending: _Executing, process: Process, file: os.stat_result) -> None:
         watched = pending.watched
@@ -307,9 +293,8 @@ class Sentry:
         if rule is not None:
             self._tell(watched, rule, event, self._identified(watched, pending.known, process))
 
-    def _connects(self, watched: _Watched, notice: Notice, number: int, where: tuple[int, int]) -> None:
-        address, size = where
-        remote = _inet(tracee.read_memory(notice.thread, address, min(size, _ADDRESS_MAX)))
+    def _connects(self, watched: _Watched, notice: Notice) -> None:
+        number, remote = calls.peer(notice)
         if remote is None or not notable(remote, self._around):
             return
         if len(self._connecting) >= _PENDING_MAX:
@@ -347,15 +332,11 @@ class Sentry:
                 self._look_at_connection(one, now)
 
     def _look_at_program(self, pid: int, pending: _Executing, now: float) -> None:
-        try:
-            waits = tracee.image(pid) in {None, pending.image} and now < pending.until
-            if not waits:
-                del self._executing[pid]
-                self._note_executed(pid, pending)
-        except tracee.GoneError:
-            self._executing.pop(pid, None)
-            if pending.foreseen is not None:
-                self._judge_program(pending, *pending.foreseen)
+        with contextlib.suppress(tracee.GoneError):
+            if tracee.image(pid) in {None, pending.image} and now < pending.until:
+                return
+        del self._executing[pid]
+        self._note_executed(pid, pending)
 
     def _look_at_connection(self, one: _Connecting, now: float) -> None:
         """Tell of a connection, once it has a port to go from or long has none."""
@@ -393,37 +374,3 @@ class Sentry:
             for node in list(self._lost):
                 wire.send(self._control, {"event": "lost", "node": node, "count": self._lost[node]})
                 del self._lost[node]
-
-
-def _reads(notice: Notice) -> bool:
-    """Whether a call of `openat2` opens for reading, which its filter cannot tell: the flags are behind a pointer."""
-    (flags,) = struct.unpack("=Q", tracee.read_memory(notice.thread, notice.arguments[2], 8))
-    return flags & os.O_ACCMODE != os.O_WRONLY and not flags & os.O_PATH
-
-
-def _foreseen(notice: Notice, known: tracee.Status, before: Process) -> tuple[Process, os.stat_result] | None:
-    """What a process will be if its call succeeds: all that is ever known of one that ends at once."""
-    folder, *rest = notice.arguments if notice.call == "execveat" else (_AT_FDCWD, *notice.arguments)
-    given = os.fsdecode(tracee.read_text(notice.thread, rest[0]))
-    try:
-        path = tracee.absolute(notice.thread, folder, given)
-        file = tracee.regular_file(notice.thread, path)
-    except tracee.GoneError:
-        return None  # it will fail, or runs what no path leads to
-    if not tracee.may(known, file, tracee.EXECUTE):
-        return None
-    words = tracee.read_arguments(notice.thread, rest[1], notice.pointer)
-    return replace(before, name=given.rpartition("/")[2][:_NAME_MAX], arguments=words, exepath=path), file
-
-
-def _inet(address: bytes) -> tuple[str, int] | None:
-    """Host and port of a socket address; None for one of another family."""
-    if len(address) < _INET_SIZE:
-        return None
-    family, port = struct.unpack_from("=H", address)[0], struct.unpack_from(">H", address, 2)[0]
-    if family == socket.AF_INET:
-        return socket.inet_ntop(socket.AF_INET, address[4:8]), port
-    if family == socket.AF_INET6 and len(address) >= _INET6_SIZE:
-        found = ipaddress.IPv6Address(address[8:24])
-        return str(found.ipv4_mapped or found), port
-    return None
