@@ -97,9 +97,9 @@ async def _on_throw_away_cluster(
     from aegis.localcluster.options import ClusterOptions
     from aegis.wiring import connected
 
-    progress = progress_of(options)
-    progress("starting a local cluster that is thrown away afterwards", time_scale=TIME_SCALE)
-    wanted = ClusterOptions(state=folder / "cluster", time_scale=TIME_SCALE, falco=True)
+    progress, time_scale = progress_of(options), time_scale_for(os.getloadavg()[0], os.cpu_count() or 1)
+    progress("starting a local cluster that is thrown away afterwards", time_scale=time_scale)
+    wanted = ClusterOptions(state=folder / "cluster", time_scale=time_scale, falco=True)
     with daemon.owned(wanted, progress=progress) as info:
         for gap in info.not_enforced:
             progress(f"not enforced here: {gap}")
