@@ -148,10 +148,6 @@ def test_explain_and_api_resources(k: Any) -> None:
     assert "networkpolicies" in listed
 
 
-def test_top_says_that_there_are_no_metrics(k: Any) -> None:
-    assert "Metrics API not available" in k.fails("top", "pods")
-
-
 def test_delete_cascades(idle: Any) -> None:
     idle("scale", "deploy", "idle", "--replicas=1")
     idle.expect(lambda: idle.json("rs")["items"])

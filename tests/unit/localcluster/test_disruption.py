@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.localcluster.disruption import Counts, bounds, conditioned, healthy, is_free, selects, taken, verdict
@@ -26,6 +26,7 @@ def budget(status: dict[str, Any] | None = None, generation: int = 1, **spec: An
     return {"metadata": {"name": "b", "generation": generation}, "spec": spec, "status": observed}
 
 
+@settings(deadline=None, max_examples=50)
 @given(amounts, sizes)
 def test_what_may_be_unavailable_is_what_need_not_be_available(most: int | str, scale: int) -> None:
     expected, desired = bounds({"maxUnavailable": most}, pods=7, scale=scale)
@@ -35,6 +36,7 @@ def test_what_may_be_unavailable_is_what_need_not_be_available(most: int | str, 
     assert 0 <= desired <= scale
 
 
+@settings(deadline=None, max_examples=50)
 @given(amounts, sizes, sizes)
 def test_what_must_be_available(least: int | str, pods: int, scale: int) -> None:
     expected, desired = bounds({"minAvailable": least}, pods=pods, scale=scale)
@@ -45,6 +47,7 @@ def test_what_must_be_available(least: int | str, pods: int, scale: int) -> None
         assert scale * int(least[:-1]) <= 100 * desired < scale * int(least[:-1]) + 100
 
 
+@settings(deadline=None, max_examples=50)
 @given(sizes, sizes, sizes)
 def test_evicting_all_that_is_allowed_leaves_enough(expected: int, desired: int, ready: int) -> None:
     allowed = Counts(expected=expected, desired=desired, healthy=ready).allowed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.localcluster.storage import best, claims_of, default_class, refers, waits_for_consumer
@@ -48,6 +48,7 @@ def test_what_fits(one: dict[str, Any], wanted: dict[str, Any], *, fits: bool) -
     assert (best([one], wanted) is not None) is fits
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 50), max_size=8), st.integers(1, 50))
 def test_the_smallest_that_is_large_enough(sizes: list[int], wanted: int) -> None:
     found = best([volume(f"v{n}", f"{size}Gi") for n, size in enumerate(sizes)], claim(f"{wanted}Gi"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.localcluster.apiserver.autoscaling import to_v1, to_v2
@@ -37,6 +37,7 @@ def listed(obj: dict[str, Any]) -> list[str]:
     return sorted(repr(m) for m in obj["spec"].pop("metrics"))
 
 
+@settings(deadline=None, max_examples=50)
 @given(metrics, st.one_of(st.none(), st.just({"scaleDown": {"selectPolicy": "Max"}})))
 def test_nothing_is_lost_on_the_way(given: list[Any], behavior: Any) -> None:
     newer = autoscaler(metrics=given, **({"behavior": behavior} if behavior else {}))

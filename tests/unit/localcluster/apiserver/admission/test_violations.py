@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.kube.pod_security import CONTROLS, pod_of
@@ -158,6 +158,7 @@ values = st.sampled_from([
 fields = st.sampled_from([*SAFE, "privileged", "procMount", "runAsUser", "seLinuxOptions", "appArmorProfile"])
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.dictionaries(fields, values, max_size=4),
     st.dictionaries(st.sampled_from(["hostPID", "hostUsers"]), st.booleans()),

@@ -104,8 +104,6 @@ async def test_bodies_are_bounded(running: Running) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/api/v1/namespaces/default/pods/p/exec"),
-        ("GET", "/api/v1/namespaces/default/pods/p/portforward"),
         ("GET", "/api/v1/namespaces/default/services/s/proxy/x/y"),
         ("POST", "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.localcluster.controllers.autoscaling.behavior import (
@@ -32,6 +32,7 @@ def behavior(**directions: Any) -> dict[str, Any]:
     return {"scaleUp": rules(), "scaleDown": rules(), **directions}
 
 
+@settings(deadline=None, max_examples=50)
 @given(sizes, sizes, marks)
 def test_windows_only_hold_back(desired: int, current: int, past: list[Mark]) -> None:
     chosen = behavior(scaleUp=rules(stabilizationWindowSeconds=120), scaleDown=rules(stabilizationWindowSeconds=300))
@@ -41,12 +42,14 @@ def test_windows_only_hold_back(desired: int, current: int, past: list[Mark]) ->
         assert steady == desired
 
 
+@settings(deadline=None, max_examples=50)
 @given(sizes, marks)
 def test_without_a_behavior_the_highest_of_five_minutes_holds(desired: int, past: list[Mark]) -> None:
     steady = stabilized(None, desired, desired, History(now=NOW, recommendations=past))
     assert steady == max([desired, *(m.replicas for m in past if m.at > NOW - 300)])
 
 
+@settings(deadline=None, max_examples=50)
 @given(sizes, sizes, st.integers(1, 50), st.integers(0, 50))
 def test_no_step_leaves_the_range(desired: int, current: int, least: int, more: int) -> None:
     size = Range(current=min(max(current, least), least + more), least=least, most=least + more)

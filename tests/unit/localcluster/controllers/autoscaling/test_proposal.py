@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.localcluster.controllers.autoscaling.proposal import (
@@ -35,6 +35,7 @@ def groups_of(known: dict[str, int], unready: frozenset[str] = frozenset(), miss
     return Groups(measured=known, unready=unready, missing=missing - unready)
 
 
+@settings(deadline=None, max_examples=50)
 @given(measured, targets)
 def test_what_is_all_known_follows_the_ratio(known: dict[str, int], target: int) -> None:
     size = by_average(groups_of(known), len(known), target).replicas
@@ -42,6 +43,7 @@ def test_what_is_all_known_follows_the_ratio(known: dict[str, int], target: int)
     assert size == (len(known) if Fraction(9, 10) <= ratio <= Fraction(11, 10) else math.ceil(ratio * len(known)))
 
 
+@settings(deadline=None, max_examples=50)
 @given(measured, names, names, targets)
 def test_what_is_not_known_never_makes_the_change_larger(
     known: dict[str, int], unready: frozenset[str], missing: frozenset[str], target: int
@@ -57,6 +59,7 @@ def test_what_is_not_known_never_makes_the_change_larger(
         assert size >= math.ceil(ratio * len(known))
 
 
+@settings(deadline=None, max_examples=50)
 @given(measured, targets, st.integers(1, 400))
 def test_a_utilization_is_an_average_in_other_words(known: dict[str, int], target: int, percent: int) -> None:
     requests = dict.fromkeys(known, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.localcluster.api import Object
@@ -76,6 +76,7 @@ def test_who_may_not() -> None:
     assert not ineligible(waiting, made([]))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9)), max_size=6), st.integers(1, 4), st.integers(0, 10))
 def test_without_the_victims_the_pod_fits_and_no_victim_is_spared_in_vain(
     rows: list[tuple[int, int]], cpu: int, important: int
