@@ -7,7 +7,7 @@ knows what was done, and what somebody else did.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from aegis.errors import Conflict, Refused
 from aegis.model.changes import Change, ChangeSet, Delete, Evict
 from aegis.model.drift import spec_hash
 from aegis.model.incident import Undo
-from aegis.model.refs import ObjectRef
+from aegis.model.refs import Json, ObjectRef
 from aegis.ports import Actuator, ClusterReader, Purpose
 
 _TRIES = 6
@@ -123,13 +123,21 @@ async def recheck(reader: ClusterReader, change_set: ChangeSet) -> None:
 async def _standing_of(reader: ClusterReader, change: Change, undo: Undo) -> Standing:
     live = await reader.find(change.target)
     name = str(change.target)
-    live_hash = ABSENT if live is None else spec_hash(live, autoscaled=await is_autoscaled(reader, live))
+    live_hash = await _hash_among(reader, live, {undo.before_hashes[name], undo.after_hashes[name]})
     uid = str(((live or {}).get("metadata") or {}).get("uid") or "")
     if isinstance(change, Delete | Evict):
         live_hash = live_hash if uid == change.uid else ABSENT
     elif uid != undo.uids.get(name, uid):
         return Standing.NEITHER
     return standing(live_hash, undo.before_hashes[name], undo.after_hashes[name])
+
+
+async def _hash_among(reader: ClusterReader, live: Json | None, known: Collection[str]) -> str:
+    """The hash of what is there; autoscalers, who may own a field of it, are asked only where it is none of the known."""
+    if live is None:
+        return ABSENT
+    whole = spec_hash(live)
+    return whole if whole in known else spec_hash(live, autoscaled=await is_autoscaled(reader, live))
 
 
 async def _make_one(hands: Hands, change: Change, undo: Undo) -> None:
@@ -179,7 +187,7 @@ async def _take_back_one(hands: Hands, change: Change, undo: Undo) -> None:
     name = str(change.target)
     for _ in range(_TRIES):
         live = await hands.reader.find(change.target)
-        live_hash = ABSENT if live is None else spec_hash(live, autoscaled=await is_autoscaled(hands.reader, live))
+        live_hash = await _hash_among(hands.reader, live, {undo.before_hashes[name], undo.after_hashes[name]})
         where = standing(live_hash, undo.after_hashes[name], undo.before_hashes[name])
         if where is Standing.AFTER:
             return

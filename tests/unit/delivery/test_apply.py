@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,14 @@ async def test_an_autoscaler_may_change_the_replicas(shop: World) -> None:
     await shop.driver.apply(WEB, scaled, manager="kube-controller-manager", force=True)
     await make(await hands(shop), [change], undo)
     assert (await shop.driver.get(WEB))["spec"]["replicas"] == 7
+
+
+async def test_what_is_there_to_the_byte_is_told_by_one_read(shop: World) -> None:
+    change = CHANGES["an image"]
+    undo = await previewed(shop, change)
+    before = Counter(shop.driver.api_calls)
+    assert await establish(shop.driver, [change], undo) == {WEB: Standing.BEFORE}
+    assert Counter(shop.driver.api_calls) - before == Counter(get=1), "no autoscaler has to be asked about"
 
 
 async def test_a_preview_names_the_fields_that_change_hands(shop: World) -> None:
