@@ -323,7 +323,7 @@ async def test_no_output_of_a_program_and_no_text_takes_the_memory_or_the_termin
 async def test_what_is_large_is_read_within_bounds_or_refused(desk: Desk) -> None:
     everything = ("analyze", "-n", "NS", "-o", "json")
     large: list[tuple[str, Answer, set[int], int]] = [
-        ("2,000 pods", listing(pods(2000)), {1, 3}, 150),
+        ("1,000 pods", listing(pods(1000)), {1, 3}, 150),
         ("12 pods of 1.5 MiB", listing(pods(12, blob=3 * MIB // 2)), {1, 3}, 250),
         ("a list without an end", endless(b"x" * MIB, start=b'{"kind": "PodList", "items": ["'), {69}, 250),
     ]

@@ -19,6 +19,7 @@ import json
 import os
 import pkgutil
 import re
+import resource
 import select
 import signal
 import sys
@@ -231,6 +232,8 @@ def child(order: dict[str, Any]) -> int:
         os.dup2(opened, descriptor)
         os.close(opened)
     os.environ.update(order["environment"])
+    if largest := order.get("largest_file"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     wire(Fate(order.get("die_at", ""), order.get("signal", signal.SIGKILL), order["passed"]))
     from aegis.interfaces.cli.main import run
 

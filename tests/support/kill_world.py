@@ -82,8 +82,9 @@ class Actors:
         die_at: str = "",
         number: int = signal.SIGKILL,
         environment: dict[str, str] | None = None,
+        largest_file: int = 0,
     ) -> Act:
-        """Begin a command line, which sends itself a signal at a place."""
+        """Begin a command line, which sends itself a signal at a place, and whose disk is full beyond a file's size."""
         self._number += 1
         mine = self._number
         loop = asyncio.get_running_loop()
@@ -96,6 +97,7 @@ class Actors:
             | (environment or {}),
             "die_at": die_at,
             "signal": number,
+            "largest_file": largest_file,
             **files,
         }
         assert self._process is not None
@@ -227,17 +229,22 @@ class World:
         at = ["-n", self.namespace, "-o", "json", *self.at]
         return ["fix", f"deploy/{self.name}", *at, *given, *(more or ("--yes",))]
 
-    async def run(self, *arguments: str, die_at: str = "", number: int = signal.SIGKILL) -> Ended:
-        started = await self.start(*arguments, die_at=die_at, number=number)
+    async def run(
+        self, *arguments: str, die_at: str = "", number: int = signal.SIGKILL, largest_file: int = 0
+    ) -> Ended:
+        started = await self.start(*arguments, die_at=die_at, number=number, largest_file=largest_file)
         return await started.ended()
 
-    async def start(self, *arguments: str, die_at: str = "", number: int = signal.SIGKILL) -> Act:
+    async def start(
+        self, *arguments: str, die_at: str = "", number: int = signal.SIGKILL, largest_file: int = 0
+    ) -> Act:
         return await self.theatre.actors.start(
             list(arguments),
             self.folder,
             die_at=die_at,
             number=number,
             environment={"AEGIS_SHADOW__MAX_CONCURRENT": "40", "AEGIS_SAFETY__WRITES_PER_HOUR": "100"},
+            largest_file=largest_file,
         )
 
     def live(self) -> dict[str, Any]:
