@@ -122,11 +122,11 @@ class PodSecurity:
 
 def policy(labels: Mapping[str, str], mode: str) -> Policy:
     """What a namespace's labels ask of a mode: warnings are as strict as what is enforced, unless they say more."""
-    level = labels.get(f"{_PREFIX}{mode}", "")
-    named = Policy(level if level in LEVELS else "privileged", labels.get(f"{_PREFIX}{mode}-version") or "latest")
+    level, version = labels.get(f"{_PREFIX}{mode}", ""), labels.get(f"{_PREFIX}{mode}-version")
     if mode == "warn" and not level:
-        return policy(labels, "enforce")
-    return named
+        enforced = policy(labels, "enforce")
+        return Policy(enforced.level, version or enforced.version)
+    return Policy(level if level in LEVELS else "privileged", version or "latest")
 
 
 def label_faults(labels: Mapping[str, str]) -> list[Cause]:

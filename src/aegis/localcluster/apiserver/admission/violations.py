@@ -37,6 +37,8 @@ class _Check:
     reason: str
     controls: tuple[str, ...]
     words: Words
+    several: str = ""
+    """The reason where more than one value is at fault, if that is another."""
 
 
 def violations(level: str, pod: Pod) -> list[Violation]:
@@ -45,7 +47,8 @@ def violations(level: str, pod: Pod) -> list[Violation]:
     for check in _BY_LEVEL[level]:
         faults = [fault for control in check.controls for fault in _CHECKS[control](pod)]
         if faults:
-            found.append(Violation(reason=check.reason, detail=check.words(pod, faults)))
+            reason = check.reason if len({f.found for f in faults}) == 1 else check.several or check.reason
+            found.append(Violation(reason=reason, detail=check.words(pod, faults)))
     return found
 
 
@@ -96,14 +99,15 @@ def _host_paths(_: Pod, faults: Faults) -> str:
 
 
 def _host_ports(_: Pod, faults: Faults) -> str:
-    verb, ports = ("uses" if len(_names(faults)) == 1 else "use"), sorted({int(f.found) for f in faults})
+    verb, ports = ("uses" if len(_names(faults)) == 1 else "use"), _found(faults)
     noun = "hostPort" if len(ports) == 1 else "hostPorts"
-    return f"{_containers(faults)} {verb} {noun} {', '.join(map(str, ports))}"
+    return f"{_containers(faults)} {verb} {noun} {', '.join(ports)}"
 
 
 def _probe_hosts(_: Pod, faults: Faults) -> str:
     verb = "uses" if len(_names(faults)) == 1 else "use"
-    return f"{_containers(faults)} {verb} probe or lifecycle host {_quoted(_found(faults))}"
+    noun = "probe or lifecycle host" if len(_found(faults)) == 1 else "probe or lifecycle hosts"
+    return f"{_containers(faults)} {verb} {noun} {_quoted(_found(faults))}"
 
 
 def _added(faults: Faults) -> str:
@@ -118,10 +122,12 @@ def _capabilities(_: Pod, faults: Faults) -> str:
 
 
 def _apparmor(_: Pod, faults: Faults) -> str:
-    of_fields = [f for f in faults if not f.location.startswith("annotations[")]
-    of_annotations = sorted(f'annotation "{_items([f])[0]}"="{f.found}"' for f in faults if f not in of_fields)
-    types = f"{_setters(of_fields)} must not set AppArmor profile type to {_quoted(_found(of_fields))}"
-    return ", ".join([*([types] if of_fields else []), *of_annotations])
+    annotations = [f for f in faults if f.location.startswith("annotations[")]
+    of_fields = [f for f in faults if f not in annotations]
+    setters = [_setters(of_fields)] if of_fields else []
+    setters += [f"annotation{'s' if len(annotations) > 1 else ''}"] if annotations else []
+    marks = sorted(f'{_items([f])[0]}="{f.found}"' for f in annotations)
+    return f"{' and '.join(setters)} must not set AppArmor profile type to {_quoted([*_found(of_fields), *marks])}"
 
 
 def _selinux(_: Pod, faults: Faults) -> str:
@@ -163,7 +169,7 @@ def _seccomp(_: Pod, faults: Faults) -> str:
 
 
 _BOTH: tuple[_Check, ...] = (
-    _Check("forbidden AppArmor profile", ("apparmor",), _apparmor),
+    _Check("forbidden AppArmor profile", ("apparmor",), _apparmor, several="forbidden AppArmor profiles"),
     _Check("host namespaces", ("host-namespaces",), _host_namespaces),
     _Check("hostPort", ("host-ports",), _host_ports),
     _Check("probe or lifecycle host", ("probe-host",), _probe_hosts),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.kube.pod_security import CONTROLS, pod_of
+from aegis.localcluster.apiserver.admission.podsecurity import policy
 from aegis.localcluster.apiserver.admission.violations import violations
 
 SAFE = {
@@ -45,7 +46,7 @@ def context(**fields: Any) -> dict[str, Any]:
         (
             [container(ports=[{"containerPort": 80, "hostPort": 8080}, {"containerPort": 81, "hostPort": 81}])],
             {},
-            'hostPort (container "c" uses hostPorts 81, 8080)',
+            'hostPort (container "c" uses hostPorts 8080, 81)',
         ),
         (
             [container(livenessProbe={"httpGet": {"host": "10.0.0.1", "port": 80}})],
@@ -83,8 +84,8 @@ def context(**fields: Any) -> dict[str, Any]:
             [context(appArmorProfile={"type": "Unconfined"})],
             {"annotations": {"container.apparmor.security.beta.kubernetes.io/c": "unconfined"}},
             (
-                'forbidden AppArmor profile (container "c" must not set AppArmor profile type to "Unconfined", '
-                'annotation "container.apparmor.security.beta.kubernetes.io/c"="unconfined")'
+                'forbidden AppArmor profiles (container "c" and annotation must not set AppArmor profile type to '
+                '"Unconfined", "container.apparmor.security.beta.kubernetes.io/c="unconfined"")'
             ),
         ),
     ],
@@ -172,3 +173,20 @@ def test_every_fault_of_a_level_is_told(given: dict[str, Any], spec: dict[str, A
         ("restricted", list(CONTROLS)),
     ):
         assert bool(violations(level, pod)) is any(list(c.check(pod)) for c in controls)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({}, "privileged:latest"),
+        ({"enforce": "baseline", "enforce-version": "v1.30"}, "baseline:v1.30"),
+        ({"enforce": "baseline", "warn-version": "v1.31"}, "baseline:v1.31"),
+        ({"enforce": "restricted", "warn": "baseline"}, "baseline:latest"),
+        ({"enforce": "restricted", "warn": "privileged"}, "privileged:latest"),
+    ],
+)
+def test_warnings_are_as_strict_as_what_is_enforced_unless_they_say_otherwise(
+    labels: dict[str, str], expected: str
+) -> None:
+    named = {f"pod-security.kubernetes.io/{k}": v for k, v in labels.items()}
+    assert str(policy(named, "warn")) == expected
