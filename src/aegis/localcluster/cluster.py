@@ -164,6 +164,7 @@ class LocalCluster:
             isolation=capabilities.mode,
             not_enforced=capabilities.not_enforced,
             started_at=datetime.now(UTC),
+            falco=capabilities.watched,
         )
 
 

@@ -67,6 +67,7 @@ class ClusterInfo:
         isolation: how pods are kept apart.
         not_enforced: what this mode of isolation does not enforce, in words for a person.
         started_at: when it became ready, aware UTC.
+        falco: whether falco pods tell what the other pods do.
     """
 
     pid: int
@@ -78,6 +79,7 @@ class ClusterInfo:
     isolation: Isolation
     not_enforced: tuple[str, ...]
     started_at: datetime
+    falco: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-compatible form."""

@@ -134,5 +134,6 @@ def _words(info: ClusterInfo) -> str:
         f"nodes       {info.nodes}",
         f"time scale  {info.time_scale:g}",
         f"isolation   {info.isolation}",
+        f"falco       {'watches' if info.falco else 'none'}",
     ]
     return "\n".join([*lines, *(f"not enforced  {gap}" for gap in info.not_enforced)])
