@@ -7,8 +7,6 @@ from typing import Any
 
 from contract_client import Client, pods, until
 
-BOUND = "volume.kubernetes.io/selected-node"
-
 
 def claims(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
@@ -230,3 +228,21 @@ async def test_a_set_may_take_its_claims_along(api: Client, namespace: str) -> N
         return not await names()
 
     await until(none, seconds=60)
+
+
+async def test_a_namespace_goes_with_claims_in_use(api: Client, namespace: str) -> None:
+    await api.post(claims(namespace), claim())
+    await api.post(pods(namespace), user("user", "sleep 3600"))
+
+    async def bound() -> str:
+        found = await api.get(f"{claims(namespace)}/data")
+        return str(found["spec"].get("volumeName", "")) if found["status"]["phase"] == "Bound" else ""
+
+    volume = await until(bound, seconds=60)
+    await api.delete(f"/api/v1/namespaces/{namespace}")
+
+    async def gone() -> bool:
+        there = [f"/api/v1/namespaces/{namespace}", f"/api/v1/persistentvolumes/{volume}"]
+        return [await api.status_of(path) for path in there] == [404, 404]
+
+    await until(gone, seconds=60)
