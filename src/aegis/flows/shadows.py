@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from aegis.errors import AegisError, Refused
+from aegis.errors import AegisError, PermissionDenied, Refused
 from aegis.flows.tools import utc_now
 from aegis.model.changes import Fix
 from aegis.model.refs import ObjectRef
@@ -173,8 +173,19 @@ async def _mend(tools: ShadowTools, session: ShadowSession) -> None:
 
 
 async def _remove(tools: ShadowTools, session: ShadowSession) -> None:
+    """Remove it; from now on it is to be gone, unless whoever wants that may not have it.
+
+    Raises:
+        PermissionDenied: if the cluster does not permit it; then it stands as before.
+        Refused: if a rule of ours does not.
+        Unavailable: if it does not go in time.
+    """
     tools.store.save(replace(session, stage=Stage.DELETING))
-    await tools.provider.remove(session, recorded_namespaces(tools.audit, session.id))
+    try:
+        await tools.provider.remove(session, recorded_namespaces(tools.audit, session.id))
+    except (PermissionDenied, Refused):
+        tools.store.save(session)
+        raise
     tools.store.forget(session.id)
 
 

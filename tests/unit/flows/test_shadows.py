@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis.errors import Refused, Unavailable
+from aegis.errors import PermissionDenied, Refused, Unavailable
 from aegis.flows import shadows
 from aegis.flows.shadows import ShadowTools
 from aegis.model.changes import Fix, Risk
@@ -169,6 +169,29 @@ async def test_only_what_was_recorded_as_made_for_it_is_removed(tools: ShadowToo
     assert provider.removed == [("u1", frozenset({"u2"}))]
     assert tools.store.list() == []
     assert shadows.recorded_namespaces(tools.audit) == {"u2", "u9"}
+
+
+@pytest.mark.parametrize(
+    ("error", "stage"),
+    [
+        (PermissionDenied("no"), Stage.STANDING),
+        (Refused("frozen"), Stage.STANDING),
+        (Unavailable("slow"), Stage.DELETING),
+    ],
+)
+async def test_who_may_not_remove_it_leaves_it_standing(
+    tools: ShadowTools, provider: Provider, error: Exception, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next command, of somebody who may, would do what was denied."""
+    session = await made(tools)
+
+    async def remove(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(provider, "remove", remove)
+    with pytest.raises(type(error)):
+        await shadows.delete(tools, session)
+    assert tools.store.load(session.id).stage is stage
 
 
 async def test_what_a_dead_verification_left_is_removed_and_the_shadow_stays(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -34,7 +35,7 @@ def command() -> None:
 
 @make("tail", outputs=_STREAMING, examples="aegis audit tail\naegis audit tail --lines 50 -w -o jsonl", parent=command)
 @click.option("--lines", default=20, type=click.IntRange(min=0), help="How many of the last records (default 20).")
-@click.option("-w", "--watch", is_flag=True, help="Go on with each new record, until interrupted.")
+@click.option("-w", "--watch", is_flag=True, help="Go on with each new record, until interrupted or --timeout is over.")
 @click.option("--incident", default="", help="Only of this incident.")
 @click.pass_obj
 def tail(options: Globals, *, lines: int, watch: bool, incident: str) -> None:
@@ -44,8 +45,9 @@ def tail(options: Globals, *, lines: int, watch: bool, incident: str) -> None:
     known = deque(_records(options, incident), maxlen=lines)
     _print(options, list(known))
     last = known[-1]["sequence"] if known else 0
-    while watch:
-        time.sleep(_POLL_SECONDS)
+    deadline = time.monotonic() + (options.timeout or math.inf)
+    while watch and time.monotonic() < deadline:
+        time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
         news = [record for record in _records(options, incident) if record["sequence"] > last]
         for record in news:
             last = record["sequence"]

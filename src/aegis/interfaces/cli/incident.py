@@ -12,7 +12,7 @@ from aegis.interfaces.cli.fix import show as show_remediation
 from aegis.interfaces.cli.options import Globals, completing, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit, list_document, stream
-from aegis.interfaces.cli.session import opened, progress_of, run_async
+from aegis.interfaces.cli.session import opened, progress_of, run_async, run_watch
 from aegis.model.refs import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def show(options: Globals, incident: str) -> None:
 )
 @click.pass_obj
 def watch(options: Globals) -> None:
-    """Print each incident as it changes, until interrupted."""
-    run_async(_watch(options), options)
+    """Print each incident as it changes, until interrupted or --timeout is over."""
+    run_watch(_watch(options), options)
 
 
 @make("approve", examples="aegis incident approve inc-1a2b3c\naegis incident approve inc-1a2b3c --yes", parent=command)

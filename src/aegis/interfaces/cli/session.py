@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aegis.errors import Unavailable
@@ -66,6 +66,21 @@ def progress_of(options: Globals) -> StderrProgress:
 def namespace_of(options: Globals, system: System) -> str:
     """The namespace that is meant."""
     return options.namespace or system.namespace
+
+
+def run_watch(work: Coroutine[Any, Any, object], options: Globals) -> None:
+    """Run what goes on for ever, or for as long as `--timeout` says: that is its end, and no failure.
+
+    Raises:
+        KeyboardInterrupt: if it was interrupted.
+    """
+
+    async def within() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(options.timeout):
+                await work
+
+    asyncio.run(_bounded(within(), None))
 
 
 def run_async(work: Coroutine[Any, Any, _Result], options: Globals) -> _Result:

@@ -16,7 +16,7 @@ from aegis.errors import UsageError
 from aegis.interfaces.cli.options import Duration, Globals, completing, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, list_document, stream
-from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async
+from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async, run_watch
 from aegis.interfaces.cli.shadow_text import deleted_text, line_of, list_text, session_text, verification_text
 from aegis.interfaces.cli.targets import MANIFESTS, existing_target
 from aegis.model.refs import JsonObject
@@ -86,11 +86,11 @@ def create(options: Globals, target: tuple[str, ...], *, files: tuple[Path, ...]
     examples="aegis shadow list\naegis shadow list -n shop -o json\naegis shadow list -w",
     parent=command,
 )
-@click.option("-w", "--watch", is_flag=True, help="Go on with each change, until interrupted.")
+@click.option("-w", "--watch", is_flag=True, help="Go on with each change, until interrupted or --timeout is over.")
 @click.pass_obj
 def list_shadows(options: Globals, *, watch: bool) -> None:
     """List the shadows of this cluster, the newest first; with -n only those of a namespace's workloads."""
-    run_async(_list(options, watch=watch), options)
+    (run_watch if watch else run_async)(_list(options, watch=watch), options)
 
 
 @make(
@@ -104,7 +104,7 @@ def list_shadows(options: Globals, *, watch: bool) -> None:
 @click.pass_obj
 def status(options: Globals, shadow: str, *, watch: bool) -> None:
     """Show one SHADOW (its id, or the beginning of it): where it lives, what runs, what differs from production."""
-    run_async(_status(options, shadow, watch=watch), options)
+    (run_watch if watch else run_async)(_status(options, shadow, watch=watch), options)
 
 
 @make(
