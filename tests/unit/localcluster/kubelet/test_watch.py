@@ -36,7 +36,7 @@ async def listening(bench: Bench, *names: str) -> None:
 async def told(bench: Bench, count: int, name: str = "falco") -> list[dict[str, Any]]:
     """The alerts in a falco pod's output, once there are so many."""
     alerts: list[dict[str, Any]] = []
-    for _ in range(500):
+    for _ in range(2000):
         lines = (await bench.output(name)).splitlines()
         alerts = [json.loads(line) for line in lines if line.startswith("{")]
         if len(alerts) >= count:

@@ -75,7 +75,7 @@ class Watching:
         with mine, theirs:
             wire.send(self._control, {"op": "watch", "subject": subject.to_message()}, [theirs.fileno()])
             told = [sys.executable, "-c", _WATCHED, str(mine.fileno()), *argv]
-            return subprocess.run(told, pass_fds=[mine.fileno()], timeout=30, check=False).returncode
+            return subprocess.run(told, pass_fds=[mine.fileno()], timeout=60, check=False).returncode
 
 
 @cache
@@ -93,7 +93,7 @@ def watching() -> Iterator[Watching]:
     if not abis(os.uname().machine):
         pytest.skip("no system call numbers are known for this machine")
     mine, theirs = wire.pair()
-    mine.settimeout(30)
+    mine.settimeout(60)
     with mine:
         sentry = subprocess.Popen([sys.executable, "-c", _SENTRY, str(theirs.fileno())], pass_fds=[theirs.fileno()])
         theirs.close()
