@@ -216,7 +216,7 @@ RULES: dict[str, Callable[[Trace], bool]] = {
     "Argo Rollouts": by_argo,
     "Restarts": by_restarts,
     "Flagger": by_flagger,
-    "Kayenta, 10 points": lambda trace: by_kayenta(trace, 10),
-    "Kayenta, 50 points": lambda trace: by_kayenta(trace, 50),
+    "Kayenta 10": lambda trace: by_kayenta(trace, 10),
+    "Kayenta 50": lambda trace: by_kayenta(trace, 50),
     "Ready ratio": by_ready_ratio,
 }
