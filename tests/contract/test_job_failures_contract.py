@@ -71,6 +71,7 @@ async def test_policies_that_make_no_sense_are_refused(api: Client, namespace: s
     for wrong in (
         on_codes("Explode", 1),
         on_codes("FailJob", 0),
+        on_codes("FailIndex", 1),
         {"action": "FailJob"},
     ):
         await api.post(jobs(namespace), job("true", wrong), expect=422)

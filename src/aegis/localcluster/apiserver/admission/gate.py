@@ -13,6 +13,7 @@ from aegis.localcluster.apiserver.admission.request import Request, Step
 from aegis.localcluster.apiserver.admission.roles import RoleEscalation
 from aegis.localcluster.apiserver.admission.services import ServiceAddresses
 from aegis.localcluster.apiserver.admission.storage import StorageDefaults
+from aegis.localcluster.apiserver.admission.unimplemented import Unkept
 from aegis.localcluster.apiserver.refusals import Forbidden
 from aegis.localcluster.apiserver.registry import Resource
 from aegis.localcluster.apiserver.store import Store
@@ -28,6 +29,7 @@ class Gate:
             PodDefaults(store),
             LimitRanges(store),
             ServiceAddresses(store),
+            Unkept(),
             RoleEscalation(store),
             PodSecurity(store),
             StorageDefaults(store),

@@ -90,15 +90,21 @@ def _job_spec(spec: Object, field: str) -> list[Cause]:
     elif spec.get("podFailurePolicy") is not None and policy != "Never":
         why = 'only "Never" is supported when podFailurePolicy is specified'
         faults.append(invalid_value(f"{field}.template.spec.restartPolicy", policy, why))
-    return faults + _failure_policy(spec.get("podFailurePolicy") or {}, f"{field}.podFailurePolicy")
+    per_index = spec.get("backoffLimitPerIndex") is not None
+    return faults + _failure_policy(
+        spec.get("podFailurePolicy") or {}, f"{field}.podFailurePolicy", per_index=per_index
+    )
 
 
-def _failure_policy(policy: Object, field: str) -> list[Cause]:
+def _failure_policy(policy: Object, field: str, *, per_index: bool) -> list[Cause]:
     faults: list[Cause] = []
     for index, rule in enumerate(policy.get("rules") or ()):
         here = f"{field}.rules[{index}]"
         faults += values.present(rule.get("action"), f"{here}.action")
         faults += values.one_of(rule.get("action"), f"{here}.action", ("Count", "FailIndex", "FailJob", "Ignore"))
+        if rule.get("action") == "FailIndex" and not per_index:
+            why = "requires the backoffLimitPerIndex to be set"
+            faults.append(invalid_value(f"{here}.action", "FailIndex", why))
         codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions")
         if bool(codes) is bool(conditions):
             why = "specifying one of OnExitCodes and OnPodConditions is required"

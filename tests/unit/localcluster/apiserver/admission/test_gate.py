@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from api_calls import Api
 
-from aegis.localcluster.apiserver.refusals import Forbidden, Invalid
+from aegis.localcluster.apiserver.refusals import Forbidden, Invalid, Unimplemented
 
 
 def service(name: str, **spec: Any) -> dict[str, Any]:
@@ -61,3 +61,14 @@ def test_quotas_count_what_is_there(api: Api, pod: dict[str, Any]) -> None:
     pod["metadata"]["name"] = "other"
     with pytest.raises(Forbidden, match=r"exceeded quota: q, requested: pods=1,requests\.cpu=600m, used: pods=1"):
         api.call("create", "pods", None, pod)
+
+
+@pytest.mark.parametrize(("field", "value"), [("backoffLimitPerIndex", 1), ("successPolicy", {"rules": []})])
+def test_what_no_controller_keeps_is_refused_by_name(api: Api, pod: dict[str, Any], field: str, value: Any) -> None:
+    template = {"spec": {**pod["spec"], "restartPolicy": "Never"}}
+    spec = {"template": template, "completionMode": "Indexed", "completions": 1, field: value}
+    with pytest.raises(Unimplemented, match=field):
+        api.call("create", "jobs.batch", None, {"metadata": {"name": "j"}, "spec": spec})
+    cron = {"schedule": "* * * * *", "jobTemplate": {"spec": spec}}
+    with pytest.raises(Unimplemented, match=field):
+        api.call("create", "cronjobs.batch", None, {"metadata": {"name": "j"}, "spec": cron})
