@@ -216,6 +216,7 @@ class System:
         return frozenset(found[uid] for uid in recorded_namespaces(self.audit) & found.keys())
 
     def _trial_tools(self, progress: Progress) -> TrialTools:
+        from aegis.diagnosis.lastgood import last_good
         from aegis.shadow.tools import TrialTools
 
         return TrialTools(
@@ -224,6 +225,7 @@ class System:
             progress=progress,
             cluster=self.cluster,
             limits=trial_limits(self.settings),
+            last_good=last_good,
         )
 
     def tools(

@@ -171,6 +171,11 @@ class Arm:
         """The tried pods that are there now."""
         return tuple(known.pod for known in self._pods.values())
 
+    @property
+    def is_available(self) -> bool:
+        """Whether all trials have been available at once."""
+        return self._available_at is not None
+
     # what it amounts to
 
     def tally(self, now: float) -> Tally:

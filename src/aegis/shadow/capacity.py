@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import count
 
 from aegis.kube.pod_template import containers, pod_spec_of
 from aegis.kube.quantity import parse_quantity
@@ -11,6 +13,7 @@ from aegis.model.refs import Json
 
 Amounts = Mapping[str, Decimal]
 
+_ODDS = 20
 _COUNTED = ("cpu", "memory")
 _ENDED = frozenset({"Succeeded", "Failed"})
 
@@ -46,7 +49,15 @@ def room(nodes: Sequence[Json], pods: Iterable[Json]) -> list[dict[str, Decimal]
 
 def most_trials(free: Sequence[Mapping[str, Decimal]], each: Sequence[Amounts], wanted: int) -> int:
     """How many trials fit, at most `wanted`, where each takes these pods; at least 1, for what then happens is told."""
-    return next((count for count in range(wanted, 1, -1) if _fits(free, [*each] * count)), 1)
+    return next((most for most in range(wanted, 1, -1) if _fits(free, [*each] * most)), 1)
+
+
+def rivals_needed(candidates: int, usual: int) -> int:
+    """How many pods of R must fail beside so many good ones of C for Fisher's test to tell the arms apart (p <= .05).
+
+    All of R failing and none of C has the chance 1 / C(r + c, c): five are enough beside two of C, one needs nineteen.
+    """
+    return next(rivals for rivals in count(usual) if math.comb(rivals + candidates, candidates) >= _ODDS)
 
 
 def _fits(free: Sequence[Mapping[str, Decimal]], pods: Sequence[Amounts]) -> bool:

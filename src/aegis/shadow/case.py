@@ -14,14 +14,19 @@ from aegis.model.security import SecurityComparison
 from aegis.model.symptom import Signature
 from aegis.model.verdict import Verdict
 from aegis.ports import Gate
+from aegis.shadow.baseline import Baseline
 from aegis.shadow.clone import Plan
 from aegis.shadow.judge import Pair, Rules
+from aegis.shadow.measuring import Measuring
 from aegis.shadow.probe import Place
 from aegis.shadow.survey import Production
 from aegis.shadow.tools import TrialTools
 
 ARMS = ("r", "c")
 """R, production as it is, and C, the candidate."""
+
+GOOD = "g"
+"""G, the last good revision, where it is run to compare C with."""
 
 
 class Stage(IntEnum):
@@ -106,6 +111,9 @@ class Trial:
         places: the arms.
         production: as it was surveyed.
         plan: what was copied.
+        baseline: what C is compared with, or why with nothing.
+        plans: where what was copied into an arm differs from `plan`.
+        measuring: of C and of what it is compared with; None before the arms run.
         rules: the thresholds.
         pair: both arms' counts, as last seen.
         manifests: the tried and changed objects of each arm, as the server holds them.
@@ -123,3 +131,22 @@ class Trial:
     manifests: dict[str, list[JsonObject]] = field(default_factory=dict)
     tried: dict[str, tuple[Json, ...]] = field(default_factory=dict)
     security: SecurityComparison | None = None
+    baseline: Baseline = field(default_factory=Baseline)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    measuring: Measuring | None = None
+
+    def plan_of(self, arm: str) -> Plan:
+        """What was copied into an arm."""
+        return self.plans.get(arm, self.plan)
+
+    @property
+    def running(self) -> dict[str, Place]:
+        """The arms whose pods run."""
+        return {arm: place for arm, place in self.places.items() if arm != GOOD or self.baseline.plan is not None}
+
+    @property
+    def good(self) -> str:
+        """The arm that C is compared with: without an incident production itself is good. Empty where there is none."""
+        if self.baseline.plan is not None:
+            return GOOD
+        return "" if self.request.reproduce else ARMS[0]

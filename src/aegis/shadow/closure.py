@@ -264,7 +264,13 @@ def _values(obj: Json) -> Iterator[str]:
 
 
 def _changed_forms(ref: ObjectRef, workload: Json, changes: Sequence[Change]) -> Iterator[Json]:
-    """A workload as the fix would have it; nothing where the fix does not touch or does not fit it."""
+    form = as_changed(ref, workload, changes)
+    if form is not workload:
+        yield form
+
+
+def as_changed(ref: ObjectRef, workload: Json, changes: Sequence[Change]) -> Json:
+    """A workload as the fix would have it; itself where the fix does not touch or does not fit it."""
     form: Json = workload
     try:
         for change in changes:
@@ -273,9 +279,8 @@ def _changed_forms(ref: ObjectRef, workload: Json, changes: Sequence[Change]) ->
             elif isinstance(change, JsonPatch) and change.target == ref:
                 form = apply_json_patch(form, [dict(operation) for operation in change.patch])
     except PatchError:
-        return
-    if form is not workload:
-        yield form
+        return workload
+    return form
 
 
 def _new_selectors(service: ObjectRef, changes: Sequence[Change]) -> Iterator[Mapping[str, str]]:

@@ -14,8 +14,10 @@ from aegis.model.verdict import GateResult, Outcome
 from aegis.plugins import discover
 from aegis.shadow import capacity, fidelity, isolation, judge
 from aegis.shadow.arm import Arm
+from aegis.shadow.baseline import Baseline, counts
 from aegis.shadow.blame import blames
-from aegis.shadow.case import ARMS, Stage, StagedGate, Trial, TrialResult
+from aegis.shadow.case import ARMS, GOOD, Stage, StagedGate, Trial, TrialResult
+from aegis.shadow.measuring import Measuring, Side
 from aegis.shadow.probe import Place
 from aegis.shadow.stage import copies, fence_off, furnish, make, of_bare_pods, release, started
 from aegis.shadow.watching import Watched
@@ -23,7 +25,6 @@ from aegis.shadow.workloads import SCALED, owned_by, replicas
 
 _DEPENDENCIES = 120.0
 _NEVER_COVERED = (
-    "the last good revision was not run beside the arms: nothing is said of how the fix compares with it",
     "autoscalers, disruption budgets, ingresses, webhooks and network policies of production are not copied",
     "no request of production's own clients reaches an arm",
 )
@@ -46,11 +47,17 @@ class Course:
             async with asyncio.TaskGroup() as group:
                 tasks = watched.start(group)
                 await self._run_pods(watched)
-                if await self._watch_until_known(watched) and await self._judged(Stage.AFTER):
+                measuring = self._trial.measuring = self._measuring(watched)
+                tasks += measuring.start(group)
+                if await self._watch_until_known(watched) and await self._judged_after(measuring):
                     await self._look_again(watched)
                 for task in tasks:
                     task.cancel()
         return await self._result()
+
+    async def _judged_after(self, measuring: Measuring) -> bool:
+        await measuring.finished()
+        return await self._judged(Stage.AFTER)
 
     async def _isolated(self) -> bool:
         self._progress("proving that the arms are cut off")
@@ -67,8 +74,8 @@ class Course:
         trial, request = self._trial, self._trial.request
         self._progress("copying the workload", objects=len(trial.plan.objects))
         async with asyncio.TaskGroup() as group:
-            for place in trial.places.values():
-                group.create_task(furnish(place, trial.plan, trial.production.limit_ranges))
+            for arm, place in trial.places.items():
+                group.create_task(furnish(place, trial.plan_of(arm), trial.production.limit_ranges))
         later = of_bare_pods(request.changes, trial.plan)
         if not await self._changed([change for change in request.changes if change.target not in later]):
             return False
@@ -85,6 +92,17 @@ class Course:
             for ref, count in prepared.trials.items()
         }
         self._trial.plan = replace(prepared, trials=trials)
+        if self._trial.baseline.plan is not None:
+            self._trial.plans[GOOD] = counts(self._trial.baseline.plan, trials)
+        if self._is_about_placement():
+            more = {ref: capacity.rivals_needed(trials[ref], count) for ref, count in prepared.trials.items()}
+            self._trial.plans["r"] = replace(prepared, trials={**trials, **more})
+
+    def _is_about_placement(self) -> bool:
+        """Whether the pods of R wait for room: they take none, so that there may be as many as are needed."""
+        signature = self._trial.production.signature
+        unplaced = signature is not None and signature.manner is Manner.SCHEDULING
+        return unplaced and not self._trial.plan.keeps_replicas
 
     async def _trials_of(self, ref: ObjectRef, count: int) -> int:
         held = [
@@ -95,9 +113,7 @@ class Course:
         ]
         if self._trial.plan.keeps_replicas:
             return replicas(held[-1]) if held else count
-        signature = self._trial.production.signature
-        unplaced = signature is not None and signature.manner is Manner.SCHEDULING
-        each = [capacity.requests(obj) for obj in (held[1:] if unplaced else held)]
+        each = [capacity.requests(obj) for obj in (held[1:] if self._is_about_placement() else held)]
         if not any(amount for amounts in each for amount in amounts.values()):
             return count
         try:
@@ -105,7 +121,11 @@ class Course:
             pods = await self._tools.reader.list("v1", "Pod")
         except PermissionDenied:
             return count
-        most = capacity.most_trials(capacity.room(nodes, pods), each, count)
+        free = capacity.room(nodes, pods)
+        most = capacity.most_trials(free, each, count)
+        good = [obj for obj in self._trial.manifests.get(GOOD, ()) if (obj["kind"], _name(obj)) == (ref.kind, ref.name)]
+        if good and capacity.most_trials(free, [*each, *map(capacity.requests, good)], most) < most:
+            self._trial.baseline = Baseline(absent="there is no room for pods of the last good revision")
         if most < count:
             self._trial.plan.ledger.note(
                 f"{most} instead of {count} pods of {ref.name} are tried: there is no room for more"
@@ -149,14 +169,14 @@ class Course:
         trial, prepared = self._trial, self._trial.plan
         if prepared.dependencies:
             self._progress("starting what the workload depends on", workloads=len(prepared.dependencies))
-            for place in trial.places.values():
-                await release(place, prepared, prepared.dependencies)
+            for arm, place in trial.running.items():
+                await release(place, trial.plan_of(arm), trial.plan_of(arm).dependencies)
             await self._dependencies_ready()
         self._progress("starting both arms side by side", pods=watched.arms["c"].trials)
         watched.started = self._tools.now()
         async with asyncio.TaskGroup() as group:
-            for place in trial.places.values():
-                group.create_task(release(place, prepared, prepared.subjects))
+            for arm, place in trial.running.items():
+                group.create_task(release(place, trial.plan_of(arm), prepared.subjects))
         later = of_bare_pods(trial.request.changes, prepared)
         await self._changed([change for changes in later.values() for change in changes])
         if later or prepared.keeps_replicas:
@@ -170,7 +190,7 @@ class Course:
             objects = [
                 await self._tools.reader.find(ref.within(place.namespace))
                 for ref in dependencies
-                for place in self._trial.places.values()
+                for place in (self._trial.places[arm] for arm in ARMS)
             ]
             if all(obj is not None and _has_ready_pods(obj) for obj in objects):
                 return
@@ -240,13 +260,30 @@ class Course:
             self._trial.plan.ledger.note(entry)
         for arm in arms.values():
             arm.note_current()
-        gaps = (*_NEVER_COVERED, *self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
+        alone = [] if self._trial.good else [f"no comparison with a good revision: {self._trial.baseline.absent}"]
+        gaps = (*alone, *_NEVER_COVERED, *self._trial.plan.ledger.entries, *self._tools.cluster.gaps)
         return TrialResult(
             verdict=judge.decide(self._gates, gaps, incident=self._trial.request.reproduce),
             security=self._trial.security,
             ledger=tuple(self._trial.plan.ledger.entries),
             signatures={name: tuple(arm.signatures.items()) for name, arm in arms.items()},
         )
+
+    def _measuring(self, watched: Watched) -> Measuring:
+        trial = self._trial
+
+        def side(arm: str) -> Side:
+            seen = watched.arms[arm]
+            return Side(
+                place=trial.places[arm],
+                subjects=trial.plan.subjects,
+                broken=trial.manifests["r"] if arm == "c" else (),
+                pods=lambda: seen.pods,
+                available=lambda: seen.is_available,
+            )
+
+        good = side(trial.good) if trial.good else None
+        return Measuring(tools=self._tools, candidate=side("c"), good=good, why_alone=trial.baseline.absent)
 
     def _staged(self, stage: Stage) -> list[StagedGate]:
         found: tuple[StagedGate, ...] = discover("aegis.shadow.gates", StagedGate)
@@ -267,17 +304,17 @@ class Course:
             return blames(signature, trial.request.changes)
 
         return Watched(
-            places=trial.places,
+            places=trial.running,
             arms={
                 name: Arm(
                     name,
-                    trials=sum(prepared.trials[ref] for ref in prepared.subjects),
+                    trials=sum(trial.plan_of(name).trials[ref] for ref in prepared.subjects),
                     is_subject=is_subject,
                     production=trial.production.signature,
                     blames=blamed,
                     controlled=bool(owners),
                 )
-                for name in ARMS
+                for name in trial.running
             },
             subjects=[started(ref) for ref in owners],
             service=trial.request.target if trial.request.target.kind == "Service" else None,

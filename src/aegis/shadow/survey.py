@@ -63,15 +63,7 @@ async def survey(
         known[target] = await tools.reader.find(target)
     if known[target] is None:
         raise NotFound(f"{target} is not there")
-    found = closure(target, changes, known)
-    for _ in range(_ROUNDS):
-        if not found.missing:
-            break
-        for ref in found.missing:
-            known[ref] = await tools.reader.find(ref)
-        found = closure(target, changes, known)
-    if len(found.workloads) + len(found.named) > MOST_OBJECTS:
-        raise Refused(f"{target} depends on {len(found.workloads)} workloads: too much for a trial")
+    found = await close(tools, target, changes, known)
     pods = [pod for pod in every if any(owned_by(pod, ref.kind, ref.name) for ref in found.subjects)]
     return Production(
         known=known,
@@ -81,6 +73,26 @@ async def survey(
         signature=signature or await _signature(tools, target, pods),
         between_crashes=between_crashes(pods, datetime.now(UTC), tools.cluster.time_scale),
     )
+
+
+async def close(
+    tools: TrialTools, target: ObjectRef, changes: Sequence[Change], known: dict[ObjectRef, Json | None]
+) -> Closure:
+    """The closure, with whatever has to be read for it, which is then known.
+
+    Raises:
+        Refused: if the target drags too much along.
+    """
+    found = closure(target, changes, known)
+    for _ in range(_ROUNDS):
+        if not found.missing:
+            break
+        for ref in found.missing:
+            known[ref] = await tools.reader.find(ref)
+        found = closure(target, changes, known)
+    if len(found.workloads) + len(found.named) > MOST_OBJECTS:
+        raise Refused(f"{target} depends on {len(found.workloads)} workloads: too much for a trial")
+    return found
 
 
 def between_crashes(pods: Iterable[Json], now: datetime, time_scale: float = 1.0) -> float | None:

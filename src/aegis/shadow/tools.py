@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import cast
 
 from aegis.evidence.falco import FalcoPlace
 from aegis.falco.priority import Priority
+from aegis.model.refs import Json
 from aegis.ports import Actuator, Cluster, ClusterReader, ObjectEvent, Progress
+from aegis.shadow.load import LoadRules
+
+LastGood = Callable[[Json, Sequence[Json]], tuple[Json, str] | None]
+"""The pod template of a workload's last good revision and which that is, out of its revisions and pods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,7 @@ class TrialLimits:
         probe_image: an image with Python 3.8 or later, for the probes that run inside an arm.
         internet: addresses that must be unreachable from an arm, as `host:port`.
         falco: how runtime alerts count.
+        load: how many requests are sent.
     """
 
     shadows: int = 3
@@ -53,6 +59,7 @@ class TrialLimits:
     probe_image: str = "python:3.12-slim"
     internet: tuple[str, ...] = ("1.1.1.1:443", "8.8.8.8:53")
     falco: FalcoRules = field(default_factory=FalcoRules)
+    load: LoadRules = field(default_factory=LoadRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +72,7 @@ class TrialTools:
         progress: who is told how it goes.
         cluster: which cluster; its time scale divides every delay.
         limits: how much a trial may take.
+        last_good: finds what the candidate is compared with; None: nobody does.
     """
 
     reader: ClusterReader
@@ -72,6 +80,7 @@ class TrialTools:
     progress: Progress
     cluster: Cluster
     limits: TrialLimits = field(default_factory=TrialLimits)
+    last_good: LastGood | None = None
 
     def now(self) -> float:
         """Nominal seconds on a clock that only goes forward."""

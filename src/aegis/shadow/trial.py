@@ -7,6 +7,7 @@ production. Whatever happens, the arms are taken down before the verdict is give
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,9 +15,11 @@ from aegis.errors import AegisError, Refused
 from aegis.model.symptom import Manner
 from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow import isolation, judge
+from aegis.shadow.baseline import Baseline, baseline
 from aegis.shadow.blame import touches
-from aegis.shadow.case import ARMS, Stage, StagedGate, Trial, TrialRequest, TrialResult
+from aegis.shadow.case import ARMS, GOOD, Stage, StagedGate, Trial, TrialRequest, TrialResult
 from aegis.shadow.clone import CloneOptions, Plan, plan
+from aegis.shadow.closure import Closure, Known
 from aegis.shadow.course import Course
 from aegis.shadow.judge import Pair, Rules
 from aegis.shadow.namespace import Remains, Shadow, arms, expiry
@@ -64,10 +67,14 @@ async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
     production = await survey(tools, request.target, request.changes, diagnosed)
     if request.reproduce and production.signature is None:
         return _undecided(judge.REPRODUCTION, f"{request.target} does not fail in a way that a trial could reproduce")
+    copy = _copier(request, tools, production)
     try:
-        prepared = _prepare(request, tools, production)
+        prepared = copy(production.found, production.known)
     except Refused as error:
         return _undecided(isolation.GATE, error.message)
+    if not prepared.subjects:
+        return _undecided(isolation.GATE, f"there is no workload behind {request.target} to try")
+    compared = await _compared(request, tools, production, copy)
     shadow = Shadow(
         id=request.shadow_id,
         incident=request.incident,
@@ -78,18 +85,31 @@ async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
     trial = Trial(
         request=request,
         tools=tools,
-        places=_places(shadow, tools),
+        places=_places(shadow, tools, ARMS if compared.plan is None else (*ARMS, GOOD)),
         production=production,
         plan=prepared,
+        baseline=compared,
+        plans={} if compared.plan is None else {GOOD: compared.plan},
         rules=rules_for(production, request, tools.cluster.time_scale),
         pair=Pair(elapsed=0.0, r=judge.Tally(trials=0), c=judge.Tally(trials=0)),
     )
     return await _in_arms(shadow, trial)
 
 
-def _places(shadow: Shadow, tools: TrialTools) -> dict[str, Place]:
-    purpose = shadow.purpose(ARMS)
-    return {arm: Place(tools=tools, purpose=purpose, arm=arm, namespace=shadow.namespace(arm)) for arm in ARMS}
+def _places(shadow: Shadow, tools: TrialTools, names: Sequence[str]) -> dict[str, Place]:
+    purpose = shadow.purpose(names)
+    return {arm: Place(tools=tools, purpose=purpose, arm=arm, namespace=shadow.namespace(arm)) for arm in names}
+
+
+async def _compared(
+    request: TrialRequest, tools: TrialTools, production: Production, copy: Callable[[Closure, Known], Plan]
+) -> Baseline:
+    """What the candidate is compared with: nothing, where there is nothing to run it for."""
+    if not request.reproduce:
+        return Baseline(absent="without an incident production as it is serves for that")
+    if not tools.enforces_networks:
+        return Baseline(absent="pods of this cluster are not kept apart: a third arm would disturb the others")
+    return await baseline(tools, production, request.changes, copy)
 
 
 async def _in_arms(shadow: Shadow, trial: Trial) -> TrialResult:
@@ -100,7 +120,7 @@ async def _in_arms(shadow: Shadow, trial: Trial) -> TrialResult:
     """
     results: list[TrialResult] = []
     try:
-        async with arms(shadow, ARMS, trial.tools):
+        async with arms(shadow, tuple(trial.places), trial.tools):
             results.append(await Course(trial).to_the_end())
     except Remains as error:
         if not results:
@@ -142,12 +162,8 @@ def rules_for(production: Production, request: TrialRequest, time_scale: float =
     )
 
 
-def _prepare(request: TrialRequest, tools: TrialTools, production: Production) -> Plan:
-    """What to copy, and how.
-
-    Raises:
-        Refused: if a copy would reach into a node, or there is nothing to try.
-    """
+def _copier(request: TrialRequest, tools: TrialTools, production: Production) -> Callable[[Closure, Known], Plan]:
+    """What makes the plan of an arm: the same made-up values in all of them. It refuses what reaches into a node."""
     limits, fields = tools.limits, touches(request.changes)
     options = CloneOptions(
         trials=limits.trials if tools.enforces_networks else 1,
@@ -155,11 +171,8 @@ def _prepare(request: TrialRequest, tools: TrialTools, production: Production) -
         keep_replicas="replicas" in fields,
         keep_placement=production.signature is not None and production.signature.manner is Manner.SCHEDULING,
     )
-    services = [ref.name for ref in production.found.services]
-    prepared = plan(production.found, production.known, Faker(secrets.token_bytes(32), services), options)
-    if not prepared.subjects:
-        raise Refused(f"there is no workload behind {request.target} to try")
-    return prepared
+    faker = Faker(secrets.token_bytes(32), [ref.name for ref in production.found.services])
+    return lambda found, known: plan(found, known, faker, options)
 
 
 def _undecided(gate: str, reason: str) -> TrialResult:

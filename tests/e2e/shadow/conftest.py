@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from aegis.actuator import ClusterActuator, Rules
+from aegis.diagnosis.lastgood import last_good
 from aegis.drivers.kubernetes import KubeOptions, connect
 from aegis.localcluster.cluster import LocalCluster
 from aegis.localcluster.options import ClusterOptions
@@ -134,6 +135,7 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
             progress=say,
             cluster=cluster,
             limits=TrialLimits(),
+            last_good=last_good,
         )
         yield World(driver=driver, tools=tools, said=said)
 

@@ -1,0 +1,69 @@
+"""A candidate beside the last good revision, on the local cluster: requests to both, and what may be said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aegis.model.refs import ObjectRef
+from aegis.model.verdict import Decision, GateResult, Outcome
+from aegis.shadow.trial import TrialResult
+
+pytestmark = [pytest.mark.namespaces, pytest.mark.timeout(180)]
+
+MANIFESTS = Path(__file__).parent / "manifests"
+NAMESPACE = "demo-regression"
+
+
+async def broken(world: Any, refs: Any) -> ObjectRef:
+    """A workload that was good and whose new revision lacks a variable."""
+    await world.apply(MANIFESTS / "regression.yaml")
+    await world.until(world.ready(NAMESPACE))
+    target: ObjectRef = refs.deployment("shop", NAMESPACE)
+    change = refs.patched(target, {"op": "remove", "path": "/spec/template/spec/containers/0/env/0"})
+    await world.driver.patch(target, change.patch, manager="kubectl")
+    await world.until(world.restarted(NAMESPACE))
+    return target
+
+
+def gate(result: TrialResult, name: str) -> GateResult:
+    return next(one for one in result.verdict.gates if one.gate == name)
+
+
+async def fixed(world: Any, refs: Any, **more: str) -> TrialResult:
+    target = await broken(world, refs)
+    env = [{"name": "CURRENCY", "value": "EUR"}, *({"name": key, "value": value} for key, value in more.items())]
+    result: TrialResult = await world.try_fix(target, refs.container(target, env=env))
+    assert await world.shadows() == []
+    return result
+
+
+async def test_a_fix_that_is_as_good_as_the_last_good_revision(world: Any, refs: Any) -> None:
+    result = await fixed(world, refs, UNUSED="1")
+    assert result.verdict.decision is Decision.ACCEPT, result.verdict.to_dict()
+    assert gate(result, "errors").outcome is Outcome.PASSED
+    assert gate(result, "latency").outcome is Outcome.PASSED
+    assert set(result.signatures) == {"r", "c", "g"}
+
+
+async def test_a_fix_that_answers_half_as_fast_is_rejected(world: Any, refs: Any) -> None:
+    result = await fixed(world, refs, DELAY="0.03")
+    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected")
+    assert gate(result, "latency").outcome is Outcome.FAILED
+
+
+async def test_a_fix_that_fails_one_request_in_twelve_is_rejected(world: Any, refs: Any) -> None:
+    result = await fixed(world, refs, FAILS="0.08")
+    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected")
+    assert Outcome.FAILED in {gate(result, "errors").outcome, gate(result, "smoke").outcome}
+
+
+async def test_the_way_back_is_not_compared_with_itself(world: Any, refs: Any) -> None:
+    result = await fixed(world, refs)
+    assert result.verdict.decision is Decision.ACCEPT, result.verdict.to_dict()
+    assert gate(result, "errors").outcome is Outcome.PASSED
+    assert gate(result, "latency").outcome is Outcome.SKIPPED
+    assert "no comparison with a good revision: the candidate is the last good revision" in result.verdict.gaps
+    assert "g" not in result.signatures
