@@ -172,10 +172,10 @@ def manifests(path: Path) -> list[Mapping[str, Any]]:
     Raises:
         UsageError: if it is no manifest.
     """
-    from aegis.evidence.documents import Unparsed, documents
+    from aegis.evidence.documents import Unparsed
 
     try:
-        found = [obj for document in documents(_text(path)) for obj in _flat(document)]
+        found = [obj for document in _documents(_text(path)) for obj in _flat(document)]
     except (OSError, UnicodeDecodeError, Unparsed) as error:
         why = "it holds no text" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())[:200]
         raise UsageError(f"{path} cannot be read as YAML or JSON: {why}", hint="Give a manifest.") from error
@@ -187,6 +187,18 @@ def manifests(path: Path) -> list[Mapping[str, Any]]:
     if len(found) > _MOST_OBJECTS:
         raise UsageError(f"{path} holds {len(found)} objects; {_MOST_OBJECTS} is the most")
     return found
+
+
+def _documents(text: str) -> list[Any]:
+    """JSON, or YAML; what begins with a bracket may be either, since YAML has a flow style."""
+    from aegis.evidence.documents import Unparsed, documents
+
+    try:
+        return list(documents(text))
+    except Unparsed:
+        if text.lstrip()[:1] not in {"{", "["}:
+            raise
+    return list(documents(f"---\n{text}"))
 
 
 def _pair(word: str) -> tuple[str, str]:
