@@ -20,6 +20,8 @@ _MAY_TAKE = timedelta(seconds=10)
 """That an init container runs so long is worth a look at what it waits for."""
 _MAY_LINGER = timedelta(minutes=2)
 """That a sidecar outlives the work of a Job so long is no orderly end any more."""
+_STARTS = timedelta(seconds=3)
+"""Real time that a program has to start where probes follow each other faster than on a real cluster."""
 _START_REASONS = frozenset({"RunContainerError", "StartError", "ContainerCannotRun"})
 _MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"})
 
@@ -297,9 +299,11 @@ def _established(view: ContainerView, probes: list[EventNode], clock: Clock) -> 
     """Whether a container is not ready for good, rather than still starting: failed as often as the probe allows."""
     probe = mapping(view.spec.get("startupProbe")) or mapping(view.spec.get("readinessProbe"))
     allowed = number(probe.get("failureThreshold")) or 3
+    started = time_of(at(view.status, "state", "running", "startedAt"))
+    if clock.scale > 1 and started is not None and clock.really_since(started) < _STARTS:
+        return False
     if sum(event.count for event in probes) >= allowed:
         return True
-    started = time_of(at(view.status, "state", "running", "startedAt"))
     budget = number(probe.get("initialDelaySeconds")) + allowed * (number(probe.get("periodSeconds")) or 10)
     return started is None or clock.really_since(started) > timedelta(seconds=budget)
 

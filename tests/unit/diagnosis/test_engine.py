@@ -55,6 +55,29 @@ def test_on_a_cluster_whose_time_passes_faster_a_crash_is_past_sooner(world: Cal
     assert diagnose(evidence, target, now=NOW, time_scale=20).verdict is Confidence.HEALTHY
 
 
+def test_where_probes_follow_each_other_faster_a_program_still_has_time_to_start(world: Callable[..., Any]) -> None:
+    probe = {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 2}
+    failed = ["Unhealthy", "Readiness probe failed: dial tcp 10.0.0.1:80: connect: connection refused"]
+    made = world({
+        "template": {"containers": [{"name": "web", "image": "web:1", "readinessProbe": probe}]},
+        "pod": {"running": True},
+        "events": [failed, failed, failed],
+    })
+    items = list(made.evidence())
+    state = next(item for item in items if item.subject.kind == "Pod").payload["status"]["containerStatuses"][0][
+        "state"
+    ]
+    target = ObjectRef(api_version="v1", kind="Pod", name="web-2-aaaaa", namespace="shop")
+
+    def verdict(started: str, scale: float) -> Confidence:
+        state["running"]["startedAt"] = started
+        return diagnose(items, target, now=NOW, time_scale=scale).verdict
+
+    assert verdict("2026-03-01T11:57:59Z", 1) is not Confidence.HEALTHY
+    assert verdict("2026-03-01T11:57:59Z", 20) is Confidence.HEALTHY
+    assert verdict("2026-03-01T11:57:50Z", 20) is not Confidence.HEALTHY
+
+
 def test_the_chain_leads_from_the_symptom_to_the_root(world: Callable[..., Any]) -> None:
     found = world({"template": LIMITED, "pod": CRASH}).diagnose()
 

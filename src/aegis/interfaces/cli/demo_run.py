@@ -161,10 +161,13 @@ async def _until_healthy(system: System, target: ObjectRef) -> None:
 async def _until_failing(system: System, target: ObjectRef) -> None:
     """Until the diagnosis has been the same for a while: the first signs of a fault are not yet the fault.
 
+    One that does not know why yet may still learn it: a program that is slow to start shows nothing for a while.
+
     Raises:
         Unavailable: if nothing fails.
     """
     settled = max(_LEAST_SETTLED, _SETTLED / system.cluster.time_scale)
+    patience = {Confidence.CONFIRMED: settled, Confidence.LIKELY: settled, Confidence.INCONCLUSIVE: 3 * settled}
     longest = _real(system, _SYMPTOM_SECONDS)
     deadline = time.monotonic() + longest
     seen, since = None, time.monotonic()
@@ -173,7 +176,7 @@ async def _until_failing(system: System, target: ObjectRef) -> None:
         look = (diagnosis.verdict, diagnosis.cause, diagnosis.signature)
         if look != seen:
             seen, since = look, time.monotonic()
-        elif diagnosis.verdict is not Confidence.HEALTHY and time.monotonic() - since >= settled:
+        elif time.monotonic() - since >= patience.get(diagnosis.verdict, longest):
             return
         await asyncio.sleep(_PAUSE)
     raise Unavailable(f"{target} did not fail within {longest:.0f} s", hint="Is the machine overloaded?")

@@ -103,7 +103,7 @@ def test_the_help_lists_the_global_options_that_there_are() -> None:
         (["analyze", "deploy/web"], 69, "127.0.0.1:9"),
         (["demo", "--scenario", "nonsense", "--yes"], 2, "missing-env"),
         (["demo"], 4, "--yes"),
-        (["demo", "--context", "mine", "--yes"], 2, "a cluster of its own"),
+        (["demo", "--context", "mine", "--yes"], 2, "mine"),
         (["local", "kubeconfig"], 69, "aegis local up"),
         (["mode", "set", "hardstop"], 2, "--reason"),
         (["config", "--config", "/no/such/file"], 2, "no such file"),
