@@ -190,7 +190,11 @@ def manifests(path: Path) -> list[Mapping[str, Any]]:
 
 
 def _documents(text: str) -> list[Any]:
-    """JSON, or YAML; what begins with a bracket may be either, since YAML has a flow style."""
+    """JSON, or YAML; what begins with a bracket may be either, since YAML has a flow style.
+
+    Raises:
+        Unparsed: if it is neither.
+    """
     from aegis.evidence.documents import Unparsed, documents
 
     try:
