@@ -7,7 +7,7 @@ knows what was done, and what somebody else did.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,10 +63,7 @@ class Hands:
 
 
 def standing(live_hash: str, before: str, after: str) -> Standing:
-    """How an object with this hash stands.
-
-    A change of labels or annotations alone leaves the hash as it was: it is made (again), which has no second effect.
-    """
+    """How an object with this hash stands."""
     if live_hash == before:
         return Standing.BEFORE
     return Standing.AFTER if live_hash == after else Standing.NEITHER
@@ -123,7 +120,7 @@ async def recheck(reader: ClusterReader, change_set: ChangeSet) -> None:
 async def _standing_of(reader: ClusterReader, change: Change, undo: Undo) -> Standing:
     live = await reader.find(change.target)
     name = str(change.target)
-    live_hash = await _hash_among(reader, live, {undo.before_hashes[name], undo.after_hashes[name]})
+    live_hash = await _hash_among(reader, live, undo, name)
     uid = str(((live or {}).get("metadata") or {}).get("uid") or "")
     if isinstance(change, Delete | Evict):
         live_hash = live_hash if uid == change.uid else ABSENT
@@ -132,12 +129,15 @@ async def _standing_of(reader: ClusterReader, change: Change, undo: Undo) -> Sta
     return standing(live_hash, undo.before_hashes[name], undo.after_hashes[name])
 
 
-async def _hash_among(reader: ClusterReader, live: Json | None, known: Collection[str]) -> str:
+async def _hash_among(reader: ClusterReader, live: Json | None, undo: Undo, name: str) -> str:
     """The hash of what is there; autoscalers, who may own a field of it, are asked only where it is none of the known."""
     if live is None:
         return ABSENT
-    whole = spec_hash(live)
-    return whole if whole in known else spec_hash(live, autoscaled=await is_autoscaled(reader, live))
+    marks = undo.marks.get(name, ())
+    whole = spec_hash(live, marks=marks)
+    if whole in {undo.before_hashes[name], undo.after_hashes[name]}:
+        return whole
+    return spec_hash(live, autoscaled=await is_autoscaled(reader, live), marks=marks)
 
 
 async def _make_one(hands: Hands, change: Change, undo: Undo) -> None:
@@ -187,7 +187,7 @@ async def _take_back_one(hands: Hands, change: Change, undo: Undo) -> None:
     name = str(change.target)
     for _ in range(_TRIES):
         live = await hands.reader.find(change.target)
-        live_hash = await _hash_among(hands.reader, live, {undo.before_hashes[name], undo.after_hashes[name]})
+        live_hash = await _hash_among(hands.reader, live, undo, name)
         where = standing(live_hash, undo.after_hashes[name], undo.before_hashes[name])
         if where is Standing.AFTER:
             return

@@ -34,7 +34,7 @@ CHANGE: Final = "aegis-change"
 _LONGEST: Final = 120.0
 """Seconds that a holder of any origin is waited for."""
 _FORGOTTEN: Final = 3600.0
-_RELEASE_SECONDS: Final = 5.0
+_RELEASE_SECONDS: Final = 10.0
 _SHOWN: Final = 120
 
 
@@ -150,14 +150,22 @@ class Lease:
                 continue  # whoever wants to write asks `confirm` itself, and is told
 
     async def release(self) -> None:
-        """Delete it if it is still as we left it; what cannot be deleted expires."""
+        """Delete it if it is still ours; what cannot be deleted expires.
+
+        A renewal that was cut off may have been made all the same: then the version that we know is not the last one.
+        """
         try:
             async with asyncio.timeout(_RELEASE_SECONDS), self._one:
-                await self._actuator.delete(
-                    self._claim.ref, self._claim.purpose, uid=self._uid, resource_version=self._version
-                )
+                try:
+                    await self._delete()
+                except Conflict:
+                    self._seen(await self._still_ours())
+                    await self._delete()
         except (AegisError, TimeoutError):
             return
+
+    async def _delete(self) -> None:
+        await self._actuator.delete(self._claim.ref, self._claim.purpose, uid=self._uid, resource_version=self._version)
 
     async def _renew(self) -> None:
         patch = JsonPatch(

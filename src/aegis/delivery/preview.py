@@ -10,7 +10,7 @@ from aegis.delivery.difference import content_of, difference, inverse
 from aegis.errors import Conflict, NotFound, Refused
 from aegis.kube.ownership import autoscaler_of, managers_of, takes_over
 from aegis.model.changes import Apply, Change, Delete, Evict, JsonPatch
-from aegis.model.drift import spec_hash
+from aegis.model.drift import changed_marks, spec_hash
 from aegis.model.incident import Undo
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import Actuator, ClusterReader, Purpose
@@ -70,14 +70,19 @@ class ObjectPreview:
         return str((self.before.get("metadata") or {}).get("resourceVersion") or "")
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """The labels and annotations that change."""
+        return () if self.after is None else changed_marks(self.before, self.after)
+
+    @property
     def before_hash(self) -> str:
         """What a person declared of it, before."""
-        return spec_hash(self.before, autoscaled=self.autoscaled)
+        return spec_hash(self.before, autoscaled=self.autoscaled, marks=self.marks)
 
     @property
     def after_hash(self) -> str:
         """The same, after."""
-        return ABSENT if self.after is None else spec_hash(self.after, autoscaled=self.autoscaled)
+        return ABSENT if self.after is None else spec_hash(self.after, autoscaled=self.autoscaled, marks=self.marks)
 
     @property
     def operations(self) -> list[JsonObject]:
@@ -116,6 +121,7 @@ class Preview:
             before_hashes={str(item.ref): item.before_hash for item in self.objects},
             after_hashes={str(item.ref): item.after_hash for item in self.objects},
             uids={str(item.ref): item.uid for item in self.objects},
+            marks={str(item.ref): item.marks for item in self.objects if item.marks},
         )
 
 

@@ -225,6 +225,11 @@ async def hand_off(tools: Tools, incident: Incident) -> Event:
     """
     if tools.emit is None:
         raise Defect("a hand-off without a folder")
+    try:
+        _require_accepted(incident, _change_set(incident))
+        await _require_as_tried(tools, incident)
+    except Refused as error:
+        return _why_not(error)
     owner = await owner_of(tools.reader, _change_set(incident).target)
     document = remediation_to_dict(incident)
     return HandedOff(handoff=emit(tools.emit, incident, owner or Owner(), document))

@@ -69,12 +69,14 @@ class Undo:
         before_hashes: `spec_hash` of every touched object before (by `str(ObjectRef)`).
         after_hashes: the same after the change, as the server's dry-run showed it.
         uids: the uid of every touched object before.
+        marks: the labels and annotations that the change set changes of every touched object; the hashes cover them.
     """
 
     changes: tuple[Change, ...]
     before_hashes: dict[str, str]
     after_hashes: dict[str, str]
     uids: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,6 +207,13 @@ async def test_who_lost_it_is_told_before_the_next_write(shop: World) -> None:
     assert (await spec(shop))["holderIdentity"] == "b/2/8"
 
 
+async def test_a_renewal_that_was_cut_off_leaves_no_lease_behind(shop: World) -> None:
+    """It was made, and its answer was never read: the version is another one than we know."""
+    async with holding(shop, "a/1/7", terms=replace(QUICK, renew=60)):
+        await set_spec(shop.driver, renewTime="2999-01-01T00:00:00.000000Z")
+    assert await seen(shop) is None
+
+
 async def test_what_the_block_raises_is_raised(shop: World) -> None:
     with pytest.raises(Unavailable, match="the block's own") as caught:
         async with holding(shop, "a/1/7"):

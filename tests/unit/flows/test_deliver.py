@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 from flow_world import World, api_server, world
 
-from aegis.flows.deliver import apply, ask_approval, prepare_undo, roll_back
+from aegis.flows.deliver import apply, ask_approval, hand_off, prepare_undo, roll_back
 from aegis.flows.events import Applied, RolledBack, Stopped, UndoPrepared
 from aegis.flows.remediation import open_incident, run
+from aegis.model.changes import Apply
 from aegis.model.incident import Incident, Phase
 from aegis.model.refs import Json, ObjectRef
 from aegis.model.verdict import Decision, Verdict
@@ -147,3 +148,35 @@ async def test_the_undo_is_known_before_anything_is_written(shop: World) -> None
     assert event.undo.before_hashes[name] != event.undo.after_hashes[name]
     assert await shop.data() == {"colour": "red"}
     assert shop.real_writes() == []
+
+
+async def test_a_change_of_labels_alone_is_known_by_what_it_changes(shop: World) -> None:
+    fix = await shop.fix(Apply(target=shop.target, patch={"metadata": {"labels": {"tier": "front"}}}))
+    tools = await shop.tools()
+    shop.mended_when = lambda obj: "tier" in (obj["metadata"].get("labels") or {})
+    done = await run(tools, await open_incident(tools, shop.target, fix))
+    assert done.phase is Phase.RESOLVED
+    assert done.undo is not None
+    (name,) = done.undo.before_hashes
+    assert done.undo.before_hashes[name] != done.undo.after_hashes[name]
+    again = await apply(tools, replace(done, phase=Phase.APPLYING_FIX, applied_at=None))
+    assert isinstance(again, Applied)
+    assert len(shop.real_writes()) == 1, "it is seen that it was made"
+    back = await roll_back(tools, replace(done, phase=Phase.MONITORING, rolling_back=True))
+    assert isinstance(back, RolledBack)
+    assert "tier" not in ((await shop.driver.get(shop.target))["metadata"].get("labels") or {})
+
+
+@pytest.mark.parametrize("how", ["another", "moved"])
+async def test_only_what_was_tried_and_stands_as_it_did_is_handed_over(shop: World, tmp_path: Path, how: str) -> None:
+    shop.person.yes = None
+    tools = await shop.tools()
+    waiting = await run(tools, await open_incident(tools, shop.target))
+    if how == "moved":
+        await shop.make(colour="green")
+    else:
+        waiting = replace(waiting, tried_digest="another")
+    event = await hand_off(await shop.tools(emit=tmp_path / "out"), waiting)
+    assert isinstance(event, Stopped)
+    assert event.reason == ("Drifted" if how == "moved" else "Refused")
+    assert not (tmp_path / "out").exists()
