@@ -9,8 +9,8 @@ Pure: it sees counts, seconds and bytes. Each component passes, fails or is inco
 Who looks twice errs twice, and who judges four components four times. So a failure is believed at `SURE_OF_HARM` (one in a
 thousand each look): identical arms are rejected in less than one trial in a hundred, all components together.
 
-A component that stays inconclusive blocks acceptance (it is `required`) only while it cannot exclude grave harm: one and a
-half times the latency, or one request in forty that fails more. That bound has a confidence of `SURE_OF_NO_HARM`: over both
+A component that stays inconclusive blocks acceptance (it is `required`) only while it cannot exclude grave harm: twice the
+latency, or one request in twenty-five that fails more. That bound has a confidence of `SURE_OF_NO_HARM`: over both
 looks at most one such candidate in a hundred is let through, however noisy the measurements are.
 
 A component without something to compare with does not apply, and is listed as a gap.
@@ -58,12 +58,12 @@ SURE_OF_NO_HARM = 0.995
 """The confidences of the bounds; see above."""
 
 ERRORS_TOLERATED = 0.01
-ERRORS_GRAVE = 0.025
+ERRORS_GRAVE = 0.04
 ERRORS_BAD = 0.05
 """Shares of requests: what C may lose, what it must not have lost, and what is bad by itself, without a G."""
 
 LATENCY_TOLERATED = 1.25
-LATENCY_GRAVE = 1.5
+LATENCY_GRAVE = 2.0
 """Times G's latency, likewise."""
 
 DAY = 86_400.0
