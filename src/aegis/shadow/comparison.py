@@ -28,6 +28,7 @@ from aegis.shadow import ranks
 from aegis.shadow.statistics import Sequential, Sprt, clopper_pearson_lower, clopper_pearson_upper, newcombe
 
 ERRORS, LATENCY, MEMORY, LOGS = "errors", "latency", "memory", "logs"
+COMPONENTS = frozenset({ERRORS, LATENCY, MEMORY, LOGS})
 ERRORS_WEIGHT, LATENCY_WEIGHT, MEMORY_WEIGHT, LOGS_WEIGHT = 15, 10, 5, 5
 
 REQUESTS = 300

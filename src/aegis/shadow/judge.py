@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aegis.model.verdict import Decision, GateResult, Outcome, Verdict
+from aegis.shadow.comparison import COMPONENTS
 from aegis.shadow.statistics import fisher_one_sided
 
 STABILITY_WEIGHT = 30
@@ -345,8 +346,8 @@ def _decision(gates: Sequence[GateResult], *, incident: bool) -> tuple[Decision,
 
 
 def _open_reason(gates: Sequence[GateResult]) -> str:
-    errored = any(gate.required and gate.outcome is Outcome.ERRORED for gate in gates)
-    return "Infrastructure" if errored else "Inconclusive"
+    errored = {gate.gate for gate in gates if gate.required and gate.outcome is Outcome.ERRORED}
+    return "Infrastructure" if errored - COMPONENTS else "Inconclusive"
 
 
 def _failed(gate: GateResult) -> bool:

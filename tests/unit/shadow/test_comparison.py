@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -221,6 +222,14 @@ def test_the_components_in_the_verdict() -> None:
     assert decision(*clean, errors(answers(30), answers(0))) is Decision.REJECT
     assert decision(*clean, comparison.unread(comparison.MEMORY, "five errors in a row")) is Decision.ACCEPT
     assert decision(comparison.inapplicable(comparison.LATENCY, "no port")) is Decision.ACCEPT
+
+
+def test_what_could_not_be_told_is_not_the_clusters_fault() -> None:
+    doubtful = errors(answers(9), answers(0))
+    known = [passed(judge.REPRODUCTION), passed(judge.HEALTH)]
+    assert judge.decide([*known, doubtful]).reason == "Inconclusive"
+    elsewhere = replace(doubtful, gate=judge.HEALTH)
+    assert judge.decide([*known, doubtful, elsewhere]).reason == "Infrastructure"
 
 
 def test_an_open_component_widens_the_score_and_one_that_does_not_apply_leaves_it() -> None:
