@@ -427,15 +427,20 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
 
 def trial_limits(settings: Settings) -> Any:
     """How much a trial may take, as configured."""
+    from aegis.shadow.load import LoadRules
     from aegis.shadow.tools import TrialLimits
 
-    shadow = settings.shadow
+    shadow, verification = settings.shadow, settings.verification
+    load = LoadRules(
+        requests=verification.load_requests, rate=verification.load_rate, seconds=verification.load_seconds
+    )
     return replace(
         TrialLimits(),
         shadows=shadow.max_concurrent,
         trials=shadow.trials,
         copy_secrets=shadow.secrets_allowed if shadow.secrets == "copy" else (),
         falco=falco_rules(settings),
+        load=load,
     )
 
 

@@ -93,6 +93,13 @@ class Verification(Section):
     stable_seconds: float = Field(
         default=120.0, ge=1, le=7200, description="How long the fixed arm must stay good at the end."
     )
+    load_requests: int = Field(
+        default=300, ge=0, le=10000, description="Requests sent to each arm that is compared, up to twice; 0: none."
+    )
+    load_rate: float = Field(default=10.0, gt=0, le=1000, description="Of these at most so many a second.")
+    load_seconds: float = Field(
+        default=120.0, ge=1, le=3600, description="After so many seconds no more of them are sent."
+    )
 
     @field_validator("max_seconds")
     @classmethod

@@ -25,7 +25,7 @@ _POLL = 0.1
 _FASTEST = 100.0
 """Requests a real second, at most: a time scale hastens delays, not programs."""
 
-_REAL_SECONDS = 20.0
+_REAL_SECONDS = 45.0
 """A look is given so long in real time at least, for the same reason."""
 
 _GRACE = 60.0

@@ -32,6 +32,11 @@ def gate(result: TrialResult, name: str) -> GateResult:
     return next(one for one in result.verdict.gates if one.gate == name)
 
 
+def told(result: TrialResult) -> str:
+    """What pytest would cut short."""
+    return "\n".join(f"{one.gate} {one.outcome}: {one.reason} ({one.coverage})" for one in result.verdict.gates)
+
+
 async def fixed(world: Any, refs: Any, **more: str) -> TrialResult:
     target = await broken(world, refs)
     env = [{"name": "CURRENCY", "value": "EUR"}, *({"name": key, "value": value} for key, value in more.items())]
@@ -42,7 +47,7 @@ async def fixed(world: Any, refs: Any, **more: str) -> TrialResult:
 
 async def test_a_fix_that_is_as_good_as_the_last_good_revision(world: Any, refs: Any) -> None:
     result = await fixed(world, refs, UNUSED="1")
-    assert result.verdict.decision is Decision.ACCEPT, result.verdict.to_dict()
+    assert result.verdict.decision is Decision.ACCEPT, told(result)
     assert gate(result, "errors").outcome is Outcome.PASSED
     assert gate(result, "latency").outcome is Outcome.PASSED
     assert set(result.signatures) == {"r", "c", "g"}
@@ -50,19 +55,19 @@ async def test_a_fix_that_is_as_good_as_the_last_good_revision(world: Any, refs:
 
 async def test_a_fix_that_answers_half_as_fast_is_rejected(world: Any, refs: Any) -> None:
     result = await fixed(world, refs, DELAY="0.03")
-    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected")
+    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
     assert gate(result, "latency").outcome is Outcome.FAILED
 
 
 async def test_a_fix_that_fails_one_request_in_twelve_is_rejected(world: Any, refs: Any) -> None:
     result = await fixed(world, refs, FAILS="0.08")
-    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected")
+    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
     assert Outcome.FAILED in {gate(result, "errors").outcome, gate(result, "smoke").outcome}
 
 
 async def test_the_way_back_is_not_compared_with_itself(world: Any, refs: Any) -> None:
     result = await fixed(world, refs)
-    assert result.verdict.decision is Decision.ACCEPT, result.verdict.to_dict()
+    assert result.verdict.decision is Decision.ACCEPT, told(result)
     assert gate(result, "errors").outcome is Outcome.PASSED
     assert gate(result, "latency").outcome is Outcome.SKIPPED
     assert "no comparison with a good revision: the candidate is the last good revision" in result.verdict.gaps

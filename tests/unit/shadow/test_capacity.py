@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from aegis.shadow.capacity import most_trials, requests, room
+from aegis.shadow.capacity import most_trials, requests, rivals_needed, room
+from aegis.shadow.statistics import fisher_one_sided
 
 Json = dict[str, Any]
 
@@ -61,3 +62,9 @@ def test_room_is_what_running_pods_leave_on_nodes_that_take_pods() -> None:
 def test_the_most_trials_that_fit(cpus: list[str], each: list[str], expected: int) -> None:
     free = room([node(str(number), cpu) for number, cpu in enumerate(cpus)], [])
     assert most_trials(free, [requests(pod(cpu)) for cpu in each], 5) == expected
+
+
+@pytest.mark.parametrize(("candidates", "needed"), [(5, 5), (2, 5), (1, 19)])
+def test_pods_that_take_no_room_make_up_for_few_candidates(candidates: int, needed: int) -> None:
+    assert rivals_needed(candidates, 5) == needed
+    assert fisher_one_sided(needed, needed, 0, candidates) <= 0.05

@@ -60,10 +60,26 @@ def test_nothing_tried_bounds_nothing() -> None:
     assert newcombe(0, 0, 0, 10) == (-1.0, 1.0)
 
 
-def test_newcombe_of_his_own_example() -> None:
-    # Newcombe 1998, 56/70 against 48/80: 95 % two-sided is 0.0524 to 0.3339; one-sided bounds lie within.
-    low, high = newcombe(56, 70, 48, 80)
-    assert 0.0524 < low < 0.2 < high < 0.3339
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    # Newcombe 1998, table II, method 10: two-sided at 95 %, each bound one-sided at 97.5 %.
+    [
+        ((56, 70, 48, 80), (0.0524, 0.3339)),
+        ((9, 10, 3, 10), (0.1705, 0.8090)),
+        ((10, 10, 0, 20), (0.6791, 1.0)),
+        ((0, 10, 0, 10), (-0.2775, 0.2775)),
+    ],
+)
+def test_newcombe_of_his_own_examples(counts: tuple[int, int, int, int], expected: tuple[float, float]) -> None:
+    assert newcombe(*counts, confidence=0.975) == pytest.approx(expected, abs=5e-5)
+    low, high = newcombe(*counts)
+    assert expected[0] <= low <= high <= expected[1]
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_newcombe_of_the_arms_changed_round(fail_c: int, fail_g: int) -> None:
+    low, high = newcombe(fail_c, 60, fail_g, 60)
+    assert (-high, -low) == pytest.approx(newcombe(fail_g, 60, fail_c, 60))
 
 
 def test_a_wald_test_accepts_after_72_clean_requests() -> None:

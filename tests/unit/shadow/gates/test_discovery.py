@@ -21,7 +21,7 @@ def test_all_gates_are_there() -> None:
 
 def test_the_keys_carry_the_weights() -> None:
     weights = {name: gate.weight for name, gate in GATES.items() if gate.weight}
-    assert weights == {HEALTH: 30, REPRODUCTION: 20, "smoke": 15}
+    assert weights == {HEALTH: 30, REPRODUCTION: 20, "smoke": 15, "errors": 15, "latency": 10, "memory": 5, "logs": 5}
 
 
 @pytest.mark.parametrize("name", ["kubesec", "semgrep", "trivy", "zap"])
