@@ -6,7 +6,7 @@ import random
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.shadow.ranks import Estimate, mann_whitney_greater, quantile_upper, shift, slope
@@ -54,6 +54,7 @@ def test_too_few_to_bound_anything() -> None:
     assert slope([(0, 1.0), (1, 2.0)], confidence=0.95) == Estimate(value=1.0, lower=-math.inf, upper=math.inf)
 
 
+@settings(deadline=None)
 @given(SAMPLES, SAMPLES, NUMBERS)
 def test_moving_an_arm_moves_its_bounds_and_changing_places_turns_them_round(
     c: list[float], g: list[float], by: float
@@ -65,6 +66,7 @@ def test_moving_an_arm_moves_its_bounds_and_changing_places_turns_them_round(
     assert one.lower <= one.value <= one.upper
 
 
+@settings(deadline=None)
 @given(SAMPLES, SAMPLES)
 def test_more_confidence_never_narrows_a_bound(c: list[float], g: list[float]) -> None:
     wide, narrow = shift(c, g, confidence=0.99), shift(c, g, confidence=0.9)

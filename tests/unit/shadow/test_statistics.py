@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegis.shadow.statistics import (
@@ -30,6 +30,7 @@ def test_fisher_without_trials_says_nothing() -> None:
     assert fisher_one_sided(0, 0, 0, 0) == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 8), st.integers(0, 8))
 def test_fisher_is_a_probability_and_falls_with_more_failures(bad_r: int, bad_c: int) -> None:
     p = fisher_one_sided(bad_r, 8, bad_c, 8)
@@ -44,6 +45,7 @@ def test_so_many_clean_requests_bound_the_error_rate(n: int, limit: float) -> No
     assert clopper_pearson_upper(0, n - 1) > limit
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_clopper_pearson_brackets_the_rate(counts: tuple[int, int]) -> None:
     failures, n = counts
@@ -76,6 +78,7 @@ def test_newcombe_of_his_own_examples(counts: tuple[int, int, int, int], expecte
     assert expected[0] <= low <= high <= expected[1]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_newcombe_of_the_arms_changed_round(fail_c: int, fail_g: int) -> None:
     low, high = newcombe(fail_c, 60, fail_g, 60)
