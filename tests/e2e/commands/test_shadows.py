@@ -15,13 +15,20 @@ KEYS = {
     "apiVersion", "kind", "id", "provider", "phase", "message", "target", "namespace", "uid", "created_at", "expires_at",
     "isolation", "workloads", "pods", "gaps", "decision",
 }  # fmt: skip
-NAMESPACE = "demo-service-selector"
+NAMESPACE = "shop"
 
 
 @pytest.fixture(scope="module")
 def shadow(user: Any) -> Any:
-    """Of a workload that is well."""
-    user.has("service-selector")
+    """Of a workload that is well, and serves nobody: a trial of it needs no load."""
+    container = {"name": "catalog", "image": "busybox:1.36", "command": ["sleep", "100000"]}
+    template = {"metadata": {"labels": {"app": "catalog"}}, "spec": {"containers": [container]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "catalog"}}, "template": template}
+    metadata = {"name": "catalog", "namespace": NAMESPACE}
+    user.applies(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
+    )
     user.sees(lambda: user.reads("apps/v1", "Deployment", "catalog", NAMESPACE)["status"].get("readyReplicas") == 2)
     return user.gets("shadow", "create", "deploy/catalog", "-n", NAMESPACE)
 
@@ -84,7 +91,7 @@ def test_what_is_broken_in_production_is_broken_in_its_shadow_and_is_no_second_p
     assert user.gets("shadow", "status", broken["id"])["pods"], "and one sees which pods keep it from being ready"
     listed = user.gets("analyze", "-A", status=1)["items"]
     places = {one["target"]["namespace"] for one in listed}
-    assert places == {"demo-memory-limit", NAMESPACE}
+    assert places == {"demo-memory-limit"}
     assert user.gets("analyze", "-n", broken["namespace"])["items"] == []
     user.gets("shadow", "delete", broken["id"])
     assert user.reads("v1", "Namespace", broken["namespace"]) is None
