@@ -53,9 +53,10 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(320)  # on a busy machine the demo takes half the time scale, and asks as many questions
 def test_a_scenario_ends_as_the_table_says_and_leaves_nothing(tmp_path: Path) -> None:
     process = demo(tmp_path, "--scenario", "drift", "--yes", "-o", "json")
-    out, told = process.communicate(timeout=150)
+    out, told = process.communicate(timeout=300)
     assert process.returncode == 0, told[-3000:]
     report = json.loads(out)
     assert (report["kind"], report["passed"]) == ("DemoReport", True)
