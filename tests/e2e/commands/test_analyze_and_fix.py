@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.namespaces, pytest.mark.timeout(240)]
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "incidents" / "memory-limit" / "01-broken.yaml"
 PLACE = "demo-memory-limit"
-MARK = {"argocd.argoproj.io/tracking-id": f"reports:apps/Deployment:{PLACE}/report"}
+OWNED = "owned"
+MARK = {"argocd.argoproj.io/tracking-id": f"reports:apps/Deployment:{OWNED}/worker"}
 APPLICATION = {
     "apiVersion": "argoproj.io/v1alpha1",
     "kind": "Application",
@@ -155,32 +156,33 @@ def test_what_is_watched_is_told_when_it_comes_and_when_it_goes(broken: Any) -> 
     assert watcher.returncode == 130
 
 
-def test_what_gitops_owns_is_refused_and_handed_over(broken: Any, tmp_path: Path) -> None:
+def worker(image: str) -> dict[str, Any]:
+    """A Deployment of Argo CD's, which serves nobody: a trial of it needs no load."""
+    container = {"name": "worker", "image": image, "command": ["sleep", "100000"]}
+    template = {"metadata": {"labels": {"app": "worker"}}, "spec": {"containers": [container]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "worker"}}, "template": template}
+    metadata = {"name": "worker", "namespace": OWNED, "annotations": MARK}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def test_what_gitops_owns_is_refused_and_handed_over(user: Any, tmp_path: Path) -> None:
     """Without --emit nothing is written and it ends with 4; with it the owner's repository and path are named."""
     kind = definition("argoproj.io", "Application", "v1alpha1")
-    broken.applies(kind, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})
-    broken.sees(
-        lambda: (
-            "status" in broken.reads("apiextensions.k8s.io/v1", "CustomResourceDefinition", kind["metadata"]["name"])
-        )
-    )
-    marked = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "report", "namespace": PLACE, "annotations": MARK},
-    }
-    broken.applies(APPLICATION)
-    live = broken.reads("apps/v1", "Deployment", "report", PLACE)
-    broken.applies({**marked, "spec": live["spec"]})
-    before = broken.reads("apps/v1", "Deployment", "report", PLACE)["spec"]
+    for name in ("argocd", OWNED):
+        user.applies({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    user.applies(kind)
+    definitions = "apiextensions.k8s.io/v1", "CustomResourceDefinition", kind["metadata"]["name"]
+    user.sees(lambda: "status" in user.reads(*definitions))
+    user.applies(APPLICATION, worker("busybox:1.36"))
+    user.sees(lambda: user.reads("apps/v1", "Deployment", "worker", OWNED)["status"].get("readyReplicas") == 1)
+    user.applies(worker("busybox:1.3666"))
+    user.sees(lambda: user.problems("-n", OWNED) == [(OWNED, "image_not_found")])
+    before = user.reads("apps/v1", "Deployment", "worker", OWNED)["spec"]
 
-    status, out, _ = broken.types("fix", "deploy/report", "-n", PLACE, "--yes", "-o", "json")
-    refused = json.loads(out)
-    assert (status, refused["reason"], refused["applied"]) == (4, "GitOpsOwned", False)
+    refused = user.gets("fix", "deploy/worker", "-n", OWNED, "--yes", status=4)
+    assert (refused["reason"], refused["applied"]) == ("GitOpsOwned", False)
 
-    status, out, said = broken.types("fix", "deploy/report", "-n", PLACE, "--emit", str(tmp_path / "out"), "-o", "json")
-    assert status == 0, said
-    handed = json.loads(out)
+    handed = user.gets("fix", "deploy/worker", "-n", OWNED, "--emit", str(tmp_path / "out"))
     assert handed["handoff"] == {
         "owner": "Argo CD",
         "app": "reports",
@@ -189,9 +191,9 @@ def test_what_gitops_owns_is_refused_and_handed_over(broken: Any, tmp_path: Path
         "files": sorted(str(path) for path in (tmp_path / "out").iterdir()),
     }
     assert (handed["applied"], handed["verdict"]["decision"]) == (False, "ACCEPT")
-    assert broken.reads("apps/v1", "Deployment", "report", PLACE)["spec"] == before, "production is not written"
+    assert user.reads("apps/v1", "Deployment", "worker", OWNED)["spec"] == before, "production is not written"
     [patch] = (tmp_path / "out").glob("*.apply.yaml")
-    assert yaml.safe_load(patch.read_text(encoding="utf-8"))["metadata"] == {"name": "report", "namespace": PLACE}
+    assert yaml.safe_load(patch.read_text(encoding="utf-8"))["metadata"] == {"name": "worker", "namespace": OWNED}
     bundle = json.loads((tmp_path / "out" / "verification.json").read_text(encoding="utf-8"))
     assert bundle["digest"].startswith("sha256:")
     assert bundle["remediation"]["verdict"]["decision"] == "ACCEPT"
