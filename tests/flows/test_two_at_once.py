@@ -63,7 +63,7 @@ def age(world: World) -> None:
         world.theatre.cluster.api.patch("leases.coordination.k8s.io", world.namespace, name, long_ago, manager="test")
 
 
-async def test_of_two_machines_that_know_nothing_of_each_other_one_writes(stage: Theatre) -> None:
+async def of_two_machines_that_know_nothing_of_each_other_one_writes(stage: Theatre) -> None:
     mine = await stage.world()
     theirs = elsewhere(mine)
     place = "said starting both arms side by side#1"
@@ -83,7 +83,7 @@ async def test_of_two_machines_that_know_nothing_of_each_other_one_writes(stage:
     assert leases(mine) == []
 
 
-async def test_a_holder_that_was_killed_is_followed_by_another_machine_once_its_time_is_over(stage: Theatre) -> None:
+async def a_holder_that_was_killed_is_followed_by_another_machine_once_its_time_is_over(stage: Theatre) -> None:
     mine = await stage.world()
     theirs = elsewhere(mine)
     died = await mine.run(*mine.fix(), die_at="step ask-approval: stored#1")
@@ -104,7 +104,7 @@ async def test_a_holder_that_was_killed_is_followed_by_another_machine_once_its_
     assert mine.shadows() == theirs.shadows() == []
 
 
-async def test_a_holder_that_slept_while_another_one_took_over_writes_nothing(stage: Theatre) -> None:
+async def a_holder_that_slept_while_another_one_took_over_writes_nothing(stage: Theatre) -> None:
     mine = await stage.world()
     theirs = elsewhere(mine)
     place = "write patch deployments.apps in production: before#1"
@@ -122,6 +122,14 @@ async def test_a_holder_that_slept_while_another_one_took_over_writes_nothing(st
     assert (await mine.run(*mine.fix())).status == 0
     assert moved(mine) == 1
     assert leases(mine) == []
+
+
+async def test_two_machines_keep_apart_by_a_lease(stage: Theatre) -> None:
+    """Each of the three in a namespace of its own, at the same time."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(of_two_machines_that_know_nothing_of_each_other_one_writes(stage))
+        group.create_task(a_holder_that_was_killed_is_followed_by_another_machine_once_its_time_is_over(stage))
+        group.create_task(a_holder_that_slept_while_another_one_took_over_writes_nothing(stage))
 
 
 async def test_changes_of_one_namespace_wait_for_each_other(stage: Theatre) -> None:
