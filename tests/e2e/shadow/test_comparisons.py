@@ -29,7 +29,9 @@ async def broken(world: Any, refs: Any) -> ObjectRef:
 
 
 def gate(result: TrialResult, name: str) -> GateResult:
-    return next(one for one in result.verdict.gates if one.gate == name)
+    found = [one for one in result.verdict.gates if one.gate == name]
+    assert found, told(result)
+    return found[0]
 
 
 def told(result: TrialResult) -> str:
@@ -62,7 +64,7 @@ async def test_a_fix_that_answers_half_as_fast_is_rejected(world: Any, refs: Any
 async def test_a_fix_that_fails_one_request_in_twelve_is_rejected(world: Any, refs: Any) -> None:
     result = await fixed(world, refs, FAILS="0.08")
     assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
-    assert Outcome.FAILED in {gate(result, "errors").outcome, gate(result, "smoke").outcome}
+    assert Outcome.FAILED in {gate(result, "errors").outcome, gate(result, "smoke").outcome}, told(result)
 
 
 async def test_the_way_back_is_not_compared_with_itself(world: Any, refs: Any) -> None:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from aegis.model.verdict import Outcome
 from aegis.shadow.load import Asked, judged, questions, read_report
 
-HTTP: dict[str, Any] = {"name": "Service web:80", "scheme": "http", "host": "web", "port": 80, "path": "/", "headers": {}}
+HTTP: dict[str, Any] = {
+    "name": "Service web:80",
+    "scheme": "http",
+    "host": "web",
+    "port": 80,
+    "path": "/",
+    "headers": {},
+}
 TCP: dict[str, Any] = {**HTTP, "name": "port 9", "scheme": "tcp", "path": ""}
 
 
