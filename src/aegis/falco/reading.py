@@ -9,8 +9,18 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from aegis.falco.items import Entry, ListItem, Macro, Rule, RuleChange, RuleException
-from aegis.falco.priority import Priority
+from aegis.falco.decoding import (
+    entry_of,
+    overrides_of,
+    priority_of,
+    requirement_of,
+    sequence_of,
+    text_of,
+    texts_of,
+    truth_of,
+    whole_of,
+)
+from aegis.falco.items import ListItem, Macro, Rule, RuleChange, RuleException
 from aegis.falco.problems import Context, ErrorCode, LoadError, Problem, WarningCode
 from aegis.falco.source import Mapping, Node, Scalar, Sequence
 
@@ -22,7 +32,6 @@ _REPLACEABLE = (
     "warn_evttypes", "skip-if-unknown-filter",
 )  # fmt: skip
 _RULE_KEYS = frozenset({*_REPLACEABLE, "rule", "source", "override", "append"})
-_TRUE, _FALSE = frozenset({"y", "yes", "true", "on"}), frozenset({"n", "no", "false", "off"})
 _OLD_APPEND = "'append' key is deprecated. Add an 'append' entry (e.g. 'condition: append') under 'override' instead."
 _OLD_ENABLED = (
     "The standalone 'enabled' key usage is deprecated. The correct approach requires also a 'replace' entry under the "
@@ -120,7 +129,7 @@ class Reader:
 
     def _engine_version(self, node: Mapping) -> Iterable[Item]:
         context = self._at(node, "required_engine_version")
-        text = _text(node, "required_engine_version", context)
+        text = text_of(node, "required_engine_version", context)
         parts = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:[-+].*)?", text)
         if parts is None and not text.isdigit():
             message = f"Unable to parse engine version '{text}' as a semver string. Expected \"x.y.z\" semver format."
@@ -131,34 +140,34 @@ class Reader:
 
     def _plugin_versions(self, node: Mapping) -> Iterable[Item]:
         context = self._at(node, "required plugin versions")
-        for plugin in _sequence(node.get("required_plugin_versions"), "Value of required_plugin_versions", context):
-            needed = [_requirement(plugin, "Plugin version", context)]
+        for plugin in sequence_of(node.get("required_plugin_versions"), "Value of required_plugin_versions", context):
+            needed = [requirement_of(plugin, "Plugin version", context)]
             others = plugin.get("alternatives") if isinstance(plugin, Mapping) else None
             if others is not None:
-                alternatives = _sequence(others, "Value of plugin version alternatives", context)
-                needed += [_requirement(other, "Plugin version alternative", context) for other in alternatives]
+                alternatives = sequence_of(others, "Value of plugin version alternatives", context)
+                needed += [requirement_of(other, "Plugin version alternative", context) for other in alternatives]
             yield PluginVersions(alternatives=tuple(needed), context=context)
         self._unknown_keys(node, {"required_plugin_versions"}, context)
 
     def _list(self, node: Mapping) -> Iterable[Item]:
-        name = _text(node, "list", self._at(node, "list"))
+        name = text_of(node, "list", self._at(node, "list"))
         context = self._at(node, f"list '{name}'")
         if not BARE.fullmatch(name):
             message = f"List has an invalid name. List names should match a regular expression: ({BARE.pattern.replace(chr(92) + 's', '[:space:]')})"
             self._warn(WarningCode.INVALID_LIST_NAME, message, context)
-        item = ListItem(name=name, values=_texts(node, "items", context), context=context)
+        item = ListItem(name=name, values=texts_of(node, "items", context), context=context)
         yield Appended(item=item) if self._adds(node, "items", context) else item
         self._unknown_keys(node, {"list", "items", "append", "override"}, context)
 
     def _macro(self, node: Mapping) -> Iterable[Item]:
-        name = _text(node, "macro", self._at(node, "macro"))
+        name = text_of(node, "macro", self._at(node, "macro"))
         context = self._at(node, f"macro '{name}'")
         if not IDENTIFIER.fullmatch(name):
             message = (
                 f"Macro has an invalid name. Macro names should match a regular expression: ({IDENTIFIER.pattern})"
             )
             self._warn(WarningCode.INVALID_MACRO_NAME, message, context)
-        item = Macro(name=name, condition=_text(node, "condition", context), context=context)
+        item = Macro(name=name, condition=text_of(node, "condition", context), context=context)
         yield Appended(item=item) if self._adds(node, "condition", context) else item
         self._unknown_keys(node, {"macro", "condition", "append", "override"}, context)
 
@@ -169,18 +178,18 @@ class Reader:
             LoadError: the item says so in two ways.
         """
         append = self._old_append(node, context)
-        appended, replaced = _overrides(node, (key,), (key,), context)
+        appended, replaced = overrides_of(node, (key,), (key,), context)
         if append and (appended or replaced):
             raise LoadError(ErrorCode.YAML_VALIDATE, _BOTH, context)
         return append or key in appended
 
     def _rule(self, node: Mapping) -> Iterable[Item]:
-        name = _text(node, "rule", self._at(node, "rule"))
+        name = text_of(node, "rule", self._at(node, "rule"))
         context = self._at(node, f"rule '{name}'")
         source = node.get("source")
         named = source.text if isinstance(source, Scalar) and not source.is_null else ""
         append = self._old_append(node, context)
-        appended, replaced = _overrides(node, _APPENDABLE, _REPLACEABLE, context)
+        appended, replaced = overrides_of(node, _APPENDABLE, _REPLACEABLE, context)
         if append and (appended or replaced):
             raise LoadError(ErrorCode.YAML_VALIDATE, _BOTH, context)
         if appended or replaced:
@@ -193,7 +202,7 @@ class Reader:
             }
             yield RuleChange(name=name, context=context, append=added, source=named, is_old_append=True)
         elif not any(key in node for key in ("condition", "output", "desc", "priority")):
-            yield Enabling(name=name, enabled=_truth(node, "enabled", context), context=context)
+            yield Enabling(name=name, enabled=truth_of(node, "enabled", context), context=context)
             self._warn(WarningCode.DEPRECATED_ITEM, _OLD_ENABLED, context)
         else:
             yield self._definition(node, name, context)
@@ -202,7 +211,7 @@ class Reader:
     def _changes(
         self, node: Mapping, context: Context, overrides: tuple[list[str], list[str]], source: str
     ) -> Iterable[Item]:
-        name, (appended, replaced) = _text(node, "rule", context), overrides
+        name, (appended, replaced) = text_of(node, "rule", context), overrides
         expected = [key for key in _REPLACEABLE if key in node]
         for word, keys in (("append", appended), ("replace", replaced)):
             for key in keys:
@@ -221,13 +230,13 @@ class Reader:
                 raise LoadError(ErrorCode.YAML_VALIDATE, message, context)
 
     def _definition(self, node: Mapping, name: str, context: Context) -> Rule:
-        condition = _text(node, "condition", context)
-        output, description = _text(node, "output", context), _text(node, "desc", context)
-        priority = _priority(node, context)
+        condition = text_of(node, "condition", context)
+        output, description = text_of(node, "output", context), text_of(node, "desc", context)
+        priority = priority_of(node, context)
         plain = {
             "enabled": True, "capture": False, "warn_evttypes": True, "skip-if-unknown-filter": False,
         }  # fmt: skip
-        truths = {key: _truth(node, key, context) if key in node else usual for key, usual in plain.items()}
+        truths = {key: truth_of(node, key, context) if key in node else usual for key, usual in plain.items()}
         place = node.get("condition")
         return Rule(
             name=name,
@@ -237,13 +246,13 @@ class Reader:
             priority=priority,
             context=context,
             condition_context=self._at(place, f"rule '{name}' condition") if place else context,
-            source=_text(node, "source", context) if "source" in node else "syscall",
+            source=text_of(node, "source", context) if "source" in node else "syscall",
             enabled=truths["enabled"],
             capture=truths["capture"],
-            capture_duration=_whole(node, "capture_duration", context) if "capture_duration" in node else 0,
+            capture_duration=whole_of(node, "capture_duration", context) if "capture_duration" in node else 0,
             warn_evttypes=truths["warn_evttypes"],
             skip_if_unknown_filter=truths["skip-if-unknown-filter"],
-            tags=_texts(node, "tags", context) if "tags" in node else [],
+            tags=texts_of(node, "tags", context) if "tags" in node else [],
             exceptions=self._exceptions(node, context, appending=False),
         )
 
@@ -252,15 +261,15 @@ class Reader:
             case "exceptions":
                 return self._exceptions(node, context, appending=appending)
             case "tags":
-                return _texts(node, key, context)
+                return texts_of(node, key, context)
             case "priority":
-                return _priority(node, context)
+                return priority_of(node, context)
             case "capture_duration":
-                return _whole(node, key, context)
+                return whole_of(node, key, context)
             case "enabled" | "capture" | "warn_evttypes" | "skip-if-unknown-filter":
-                return _truth(node, key, context)
+                return truth_of(node, key, context)
             case _:
-                return _text(node, key, context)
+                return text_of(node, key, context)
 
     def _exceptions(self, node: Mapping, parent: Context, *, appending: bool) -> list[RuleException]:
         found = node.get("exceptions")
@@ -276,7 +285,7 @@ class Reader:
         return exceptions
 
     def _exception(self, node: Mapping, earlier: list[RuleException], *, appending: bool) -> RuleException:
-        name = _text(node, "name", self._at(node, "exception"))
+        name = text_of(node, "name", self._at(node, "exception"))
         context = self._at(node, f"exception '{name}'")
         if any(other.name == name for other in earlier):
             message = f"Multiple definitions of exception '{name}' in the same rule"
@@ -291,14 +300,14 @@ class Reader:
             self._warn(WarningCode.APPEND_NO_VALUES, "Overriding/appending exception with no values", context)
         return RuleException(
             name=name,
-            fields=_entry(fields, context) if fields is not None else None,
-            comps=_entry(comps, context) if comps is not None else None,
-            values=[_entry(value, context) for value in values.items] if values is not None else [],
+            fields=entry_of(fields, context) if fields is not None else None,
+            comps=entry_of(comps, context) if comps is not None else None,
+            values=[entry_of(value, context) for value in values.items] if values is not None else [],
             context=context,
         )
 
     def _old_append(self, node: Mapping, context: Context) -> bool:
-        append = "append" in node and _truth(node, "append", context)
+        append = "append" in node and truth_of(node, "append", context)
         if append:
             self._warn(WarningCode.DEPRECATED_ITEM, _OLD_APPEND, context)
         return append
@@ -315,98 +324,3 @@ class Reader:
     def _at(self, node: Node, what: str) -> Context:
         line, column = node.place
         return Context(file=self.file, what=what, line=line, column=column)
-
-
-def _overrides(
-    node: Mapping, appendable: tuple[str, ...], replaceable: tuple[str, ...], context: Context
-) -> tuple[list[str], list[str]]:
-    # The keys that are added to, and those that are replaced.
-    given = node.get("override")
-    found: dict[str, list[str]] = {"append": [], "replace": []}
-    for key, value in given.entries if isinstance(given, Mapping) else ():
-        operation = value.text if isinstance(value, Scalar) else ""
-        allowed = {"append": key in appendable, "replace": key in replaceable}
-        if not allowed.get(operation):
-            raise _refused(_why_not(key, operation, allowed), context)
-        found[operation].append(key)
-    return found["append"], found["replace"]
-
-
-def _why_not(key: str, operation: str, allowed: dict[str, bool]) -> str:
-    if operation == "append":
-        return f"Key '{key}' cannot be appended to, use 'replace' instead"
-    if operation == "replace":
-        return f"Key '{key}' cannot be replaced"
-    words = "".join(f"{word} " for word, is_allowed in allowed.items() if is_allowed)
-    return f"Invalid override operation for key '{key}': '{operation}'. Allowed values are: {words}"
-
-
-def _refused(message: str, context: Context) -> LoadError:
-    return LoadError(ErrorCode.YAML_VALIDATE, message, context)
-
-
-def _text(node: Mapping, key: str, context: Context) -> str:
-    value = node.get(key)
-    if value is None:
-        raise _refused(f"Item has no mapping for key '{key}'", context)
-    if isinstance(value, Scalar) and value.is_null:
-        raise _refused(f"Mapping for key '{key}' is empty", context)
-    if not isinstance(value, Scalar):
-        raise _refused("Value is not a scalar value", context)
-    if not value.text:
-        raise _refused("Value must be non-empty", context)
-    return value.text
-
-
-def _truth(node: Mapping, key: str, context: Context) -> bool:
-    word = _text(node, key, context).lower()
-    if word not in _TRUE | _FALSE:
-        raise _refused("Can't decode YAML scalar value", context)
-    return word in _TRUE
-
-
-def _whole(node: Mapping, key: str, context: Context) -> int:
-    text = _text(node, key, context)
-    if not re.fullmatch(r"\+?\d{1,10}", text):
-        raise _refused("Can't decode YAML scalar value", context)
-    return int(text)
-
-
-def _texts(node: Mapping, key: str, context: Context) -> list[str]:
-    value = node.get(key)
-    if value is None:
-        raise _refused(f"Item has no mapping for key '{key}'", context)
-    if not isinstance(value, Sequence):
-        raise _refused("Value is not a sequence", context)
-    if not all(isinstance(item, Scalar) for item in value.items):
-        raise _refused("sequence value is not scalar", context)
-    return [item.text for item in value.items if isinstance(item, Scalar)]
-
-
-def _priority(node: Mapping, context: Context) -> Priority:
-    priority = Priority.parse(_text(node, "priority", context))
-    if priority is None:
-        raise _refused("Invalid priority", context)
-    return priority
-
-
-def _entry(node: Node, context: Context) -> Entry:
-    if isinstance(node, Sequence):
-        return tuple(_entry(item, context) for item in node.items)
-    if isinstance(node, Mapping):
-        return ""
-    if not node.text:
-        raise _refused("Value must be non-empty", context)
-    return node.text
-
-
-def _sequence(node: Node | None, what: str, context: Context) -> tuple[Node, ...]:
-    if not isinstance(node, Sequence):
-        raise _refused(f"{what} must be a sequence", context)
-    return node.items
-
-
-def _requirement(node: Node, what: str, context: Context) -> tuple[str, str]:
-    if not isinstance(node, Mapping):
-        raise _refused(f"{what} must be a mapping", context)
-    return _text(node, "name", context), _text(node, "version", context)
