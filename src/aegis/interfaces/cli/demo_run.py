@@ -18,7 +18,7 @@ from aegis.interfaces.cli.demo_scenario import Expected, Scenario, manifests
 from aegis.interfaces.cli.fix import read_given
 from aegis.interfaces.cli.progress import StderrProgress
 from aegis.interfaces.cli.targets import existing_target
-from aegis.model.diagnosis import Confidence
+from aegis.model.diagnosis import Confidence, Diagnosis
 from aegis.model.incident import Incident
 from aegis.model.refs import JsonObject, ObjectRef
 from aegis.model.verdict import Outcome
@@ -167,7 +167,6 @@ async def _until_failing(system: System, target: ObjectRef) -> None:
         Unavailable: if nothing fails.
     """
     settled = max(_LEAST_SETTLED, _SETTLED / system.cluster.time_scale)
-    patience = {Confidence.CONFIRMED: settled, Confidence.LIKELY: settled, Confidence.INCONCLUSIVE: 3 * settled}
     longest = _real(system, _SYMPTOM_SECONDS)
     deadline = time.monotonic() + longest
     seen, since = None, time.monotonic()
@@ -176,10 +175,17 @@ async def _until_failing(system: System, target: ObjectRef) -> None:
         look = (diagnosis.verdict, diagnosis.cause, diagnosis.signature)
         if look != seen:
             seen, since = look, time.monotonic()
-        elif time.monotonic() - since >= patience.get(diagnosis.verdict, longest):
+        elif diagnosis.verdict is not Confidence.HEALTHY and time.monotonic() - since >= settled * _patience(diagnosis):
             return
         await asyncio.sleep(_PAUSE)
     raise Unavailable(f"{target} did not fail within {longest:.0f} s", hint="Is the machine overloaded?")
+
+
+def _patience(diagnosis: Diagnosis) -> int:
+    """How many times as long a diagnosis must stand that does not know why, or what to do about it."""
+    if diagnosis.verdict is Confidence.INCONCLUSIVE:
+        return 3
+    return 1 if any(fix.change_set for fix in diagnosis.fixes) else 6
 
 
 def _real(system: System, nominal: float) -> float:
