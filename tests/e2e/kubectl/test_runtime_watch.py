@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,16 +54,17 @@ def test_one_pod_a_node_from_the_start_on(falco: Kubectl) -> None:
 
 
 def test_what_a_pod_does_is_in_the_log_of_its_node(falco: Kubectl) -> None:
-    falco("run", "bad", "-n", "default", "--image=python:3.12-slim", "--command", "--", "python", "-c", BAD)
-    shell, read = falco.expect(lambda: len(told := alerts(falco, "bad")) > 1 and told)
+    bad = f"bad-{uuid.uuid4().hex[:6]}"
+    falco("run", bad, "-n", "default", "--image=python:3.12-slim", "--command", "--", "python", "-c", BAD)
+    shell, read = falco.expect(lambda: len(told := alerts(falco, bad)) > 1 and told)
     assert (shell["rule"], read["rule"]) == ("Run shell untrusted", "Read sensitive file untrusted")
-    node = falco("get", "pod", "bad", "-n", "default", "-o", "jsonpath={.spec.nodeName}")
+    node = falco("get", "pod", bad, "-n", "default", "-o", "jsonpath={.spec.nodeName}")
     assert {shell["hostname"], read["hostname"]} == {node}
-    falco("exec", "bad", "-n", "default", "--", "sh", "-c", "echo nothing to tell; :")
-    falco("exec", "bad", "-n", "default", "--", "python", "-c", "import os; os.system('echo this')")
-    told = falco.expect(lambda: len(told := alerts(falco, "bad")) > 2 and told)
+    falco("exec", bad, "-n", "default", "--", "sh", "-c", "echo nothing to tell; :")
+    falco("exec", bad, "-n", "default", "--", "python", "-c", "import os; os.system('echo this')")
+    told = falco.expect(lambda: len(told := alerts(falco, bad)) > 2 and told)
     assert [alert["output_fields"]["proc.cmdline"] for alert in told[2:]] == ["sh -c echo this"]
-    falco("delete", "pod", "bad", "-n", "default", "--now")
+    falco("delete", "pod", bad, "-n", "default", "--now")
 
 
 def test_lines_of_text_where_they_are_asked_for(falco: Kubectl) -> None:
