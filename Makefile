@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := $(if $(CI),requirements.lock)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test lint types layers bench soak soak-kills clean
+.PHONY: help demo test lint types layers bench soak soak-trials soak-kills clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## Watch incidents being found, tried, approved and men
 	@$(BIN)/aegis demo --yes
 
 test: $(VENV)/.installed-dev ## The whole test-suite: no cluster, no Docker, no network
-	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadscope tests/flows tests/e2e tests/contract tests/unit
+	@$(BIN)/python -m pytest -q -m 'not long' --numprocesses 3 --dist loadscope tests/flows tests/e2e tests/contract tests/unit
 
 lint: $(VENV)/.installed-dev ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/deptry src
@@ -45,6 +45,9 @@ bench: $(VENV)/.installed-dev ## Ratios against named baselines
 
 soak: $(VENV)/.installed-dev ## The whole demo ten times in a row: every scenario must end as it must each time
 	@$(BIN)/python bench/soak.py
+
+soak-trials: $(VENV)/.installed-dev ## The trials that the test-suite leaves out because they take long
+	@$(BIN)/python -m pytest -q -m long tests
 
 soak-kills: $(VENV)/.installed-dev ## A hundred kill -9 at random moments of the scenarios: one effect, nothing orphaned
 	@$(BIN)/python -m pytest -q -s tests/flows/test_random_kills.py --random-kills $(or $(KILLS),100) --kill-seed $(or $(SEED),$(shell date +%s))

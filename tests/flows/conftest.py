@@ -12,7 +12,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="kill a remediation at every single place (half an hour)",
     )
-    parser.addoption("--random-kills", type=int, default=2, help="how many times to kill a remediation at random")
+    parser.addoption("--random-kills", type=int, default=1, help="how many times to kill a remediation at random")
     parser.addoption("--kill-seed", type=int, default=7, help="from which the random moments are drawn")
 
 
@@ -25,6 +25,6 @@ def all_kills(request: pytest.FixtureRequest) -> bool:
 def random_kills(request: pytest.FixtureRequest) -> tuple[int, int]:
     """How many, and the seed."""
     return (
-        int(request.config.getoption("--random-kills", default=2)),
+        int(request.config.getoption("--random-kills", default=1)),
         int(request.config.getoption("--kill-seed", default=7)),
     )

@@ -71,9 +71,10 @@ def told(ended: Ended) -> str:
 
 
 _ALIKE = (
-    (r"step \S+: (done|stored)", r"a step \1"),
-    (r"save \S+: done", "a save done"),
-    (r"said (?!as it is|proving|starting|watching).*", "said something between steps"),
+    (r"step (?!apply)\S+: (before|done|stored)", r"a step \1"),
+    (r"save \S+: (before|done)", r"a save \1"),
+    (r"said (?!as it is|watching).*", "said something between steps"),
+    (r"write \w+ leases\S* in production: (.*)", r"a write of a Lease \1"),
     (r"write create (?!namespaces)\S+ in shadow: .*", "a copy into a shadow"),
     (r"write patch \S+ in shadow: .*", "a change in a shadow"),
     (r"write delete pods in shadow: .*", "the end of a probe"),

@@ -61,12 +61,14 @@ async def test_a_fix_that_answers_half_as_fast_is_rejected(world: Any, refs: Any
     assert gate(result, "latency").outcome is Outcome.FAILED
 
 
+@pytest.mark.long
 async def test_a_fix_that_fails_one_request_in_twelve_is_rejected(world: Any, refs: Any) -> None:
     result = await fixed(world, refs, FAILS="0.08")
     assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
     assert Outcome.FAILED in {gate(result, "errors").outcome, gate(result, "smoke").outcome}, told(result)
 
 
+@pytest.mark.long
 async def test_the_way_back_is_not_compared_with_itself(world: Any, refs: Any) -> None:
     result = await fixed(world, refs)
     assert result.verdict.decision is Decision.ACCEPT, told(result)
