@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## Watch incidents being found, tried, approved and men
 	@$(BIN)/aegis demo --yes
 
 test: $(VENV)/.installed-dev ## The whole test-suite: no cluster, no Docker, no network
-	@$(BIN)/python -m pytest -q -m 'not long' --numprocesses 3 --dist loadscope tests/flows tests/e2e tests/contract tests/unit
+	@$(BIN)/python -m pytest -q -m 'not long' --numprocesses 4 --dist loadscope --no-loadscope-reorder tests/flows tests/e2e tests/contract tests/unit
 
 lint: $(VENV)/.installed-dev ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/deptry src

@@ -35,7 +35,9 @@ def diagnose(
     if target is None:
         found = diagnose_all(evidence, now=now, time_scale=time_scale)
         if not found:
-            return healthy(_place(evidence), "nothing in the evidence fails", seen=bool(evidence))
+            # Output alone says nothing of health: only an object's own state does.
+            seen = any(item.source == "object" for item in evidence)
+            return healthy(_place(evidence), "nothing in the evidence fails", seen=seen)
         return replace(found[0], also=tuple(found[1:]))
     graph = build(evidence)
     investigator = Investigator(graph, rules(), Clock(as_of=_as_of(graph, now), scale=time_scale))

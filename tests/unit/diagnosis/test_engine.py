@@ -29,6 +29,13 @@ def test_what_was_not_seen_is_not_healthy() -> None:
     assert diagnose_all((), now=NOW) == ()
 
 
+def test_output_without_an_object_says_nothing_of_health() -> None:
+    ledger = Ledger()
+    ledger.log(ObjectRef(api_version="v1", kind="Pod", name="a", namespace="shop"), "web", "all is well\n")
+
+    assert diagnose(ledger.evidence(), None, now=NOW).verdict is Confidence.INCONCLUSIVE
+
+
 def test_a_crash_long_past_is_no_fault(world: Callable[..., Any]) -> None:
     old = {
         "running": True,
