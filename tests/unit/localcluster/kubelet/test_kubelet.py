@@ -409,14 +409,20 @@ async def test_usage_and_dial(bench: Any) -> None:
     bench.create("web", containers=[WEB])
     pod = await bench.ready("web")
     uid = pod["metadata"]["uid"]
-    async with asyncio.timeout(40):  # a program that has only just begun holds next to nothing
-        while (await bench.kubelet.usage(uid))["app"]["memory"] < 1_000_000:
-            await asyncio.sleep(0.02)
+    await _grown(bench, uid)
     connection = await _dialled(bench, uid, 80)
     reader, writer = await asyncio.open_connection(sock=connection)
     writer.write(b"GET / HTTP/1.0\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.close()
+
+
+async def _grown(bench: Any, uid: str) -> None:
+    """Wait until a container holds a megabyte: one that has only just begun holds next to nothing."""
+    deadline = asyncio.get_running_loop().time() + 40
+    while (await bench.kubelet.usage(uid))["app"]["memory"] < 1_000_000:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.02)
 
 
 async def _dialled(bench: Any, uid: str, port: int) -> Any:
