@@ -1,21 +1,15 @@
-"""The composition root: settings and what the command line says become a running system.
-
-Nothing above knows which driver or store it works with; nothing below knows a setting.
-"""
+"""AEGIS, connected to one cluster: every part is made here, and given what it needs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aegis.delivery.regression import WatchRules
 from aegis.errors import PermissionDenied, UsageError
-from aegis.flows.tools import Approver, DeliveryPolicy, Fence, Tools, no_checkpoint, utc_now
-from aegis.model.canonical import digest
+from aegis.flows.tools import Approver, Fence, Tools, no_checkpoint, utc_now
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.evidence import Evidence
 from aegis.model.incident import Incident, Phase
@@ -33,6 +27,8 @@ from aegis.ports import (
     Purpose,
     User,
 )
+from aegis.wiring.places import Places, audit_log, automation_mode, places_of
+from aegis.wiring.policies import actuator_rules, delivery_policy, trial_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,51 +37,6 @@ if TYPE_CHECKING:
     from aegis.flows.shadows import ShadowTools
     from aegis.settings import LoadedSettings, Settings
     from aegis.shadow.tools import TrialTools
-    from aegis.stores.audit import FileAuditLog
-    from aegis.stores.mode import FileMode
-
-_DECIDING_SECURITY = {
-    "podsecurity_enabled", "podsecurity_level",
-    "falco_enabled", "falco_namespace", "falco_label_selector", "falco_severity_threshold",
-}  # fmt: skip
-"""The settings of security on which a verdict rests."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where things lie in the state folder."""
-
-    folder: Path
-
-    @property
-    def incidents(self) -> Path:
-        """The incidents of every cluster."""
-        return self.folder / "incidents.sqlite"
-
-    @property
-    def audit(self) -> Path:
-        """The folder of the audit log."""
-        return self.folder / "audit"
-
-    @property
-    def anchor(self) -> Path:
-        """Its head, kept apart from it."""
-        return self.folder / "anchor" / "audit-head.json"
-
-    @property
-    def locks(self) -> Path:
-        """One file a target."""
-        return self.folder / "locks"
-
-    @property
-    def shadows(self) -> Path:
-        """The shadows that stand on their own, one file each."""
-        return self.folder / "shadows"
-
-    @property
-    def local_cluster(self) -> Path:
-        """The embedded cluster of `aegis local`."""
-        return self.folder / "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,114 +320,5 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "", only_read: boo
         )
 
 
-def places_of(loaded: LoadedSettings) -> Places:
-    """Where the state lies. The usual folder is ours alone, and closed (0700); one that a person named is theirs.
-
-    Raises:
-        Unavailable: if it cannot be made.
-    """
-    from aegis.stores.locks import private_folder
-
-    folder = loaded.settings.state.folder
-    return Places(folder=private_folder(folder, ours=loaded.origins["state.folder"] == "default"))
-
-
-def audit_log(places: Places) -> FileAuditLog:
-    """The log of this installation, of every cluster."""
-    from aegis.stores.audit import FileAuditLog
-
-    return FileAuditLog(places.audit, anchor=places.anchor)
-
-
-def automation_mode(places: Places) -> FileMode:
-    """The kill switch of this installation."""
-    from aegis.stores.mode import FileMode
-
-    return FileMode(places.folder)
-
-
-def actuator_rules(loaded: LoadedSettings, cluster: Cluster) -> Any:
-    """What may be written, as configured. The embedded cluster is nobody's production: no rate, unless one is set."""
-    from aegis.actuator import FreezeWindow, Rules
-
-    safety = loaded.settings.safety
-    unset = loaded.origins["safety.writes_per_hour"] == "default"
-    return Rules(
-        protected=frozenset(safety.protected_namespaces),
-        writes_per_hour=None if cluster.embedded and unset else safety.writes_per_hour,
-        freezes=tuple(FreezeWindow.parse(text) for text in safety.freeze_windows),
-        gitops_owner=_gitops_words,
-    )
-
-
-def delivery_policy(settings: Settings) -> DeliveryPolicy:
-    """By which rules a fix is delivered; the version names all that decide."""
-    window = settings.monitoring.post_fix_seconds
-    standard = WatchRules()
-    watch = WatchRules(window=window, stable=min(standard.stable, window), deadline=max(standard.deadline, 2 * window))
-    deciding = {
-        "verification": settings.verification.model_dump(mode="json"),
-        "safety": settings.safety.model_dump(mode="json"),
-        "security": settings.security.model_dump(mode="json", include=_DECIDING_SECURITY),
-        "monitoring": settings.monitoring.model_dump(mode="json"),
-    }
-    return DeliveryPolicy(
-        approval=timedelta(minutes=settings.approval.timeout_minutes), watch=watch, version=digest(deciding)
-    )
-
-
-def trial_limits(settings: Settings) -> Any:
-    """How much a trial may take, as configured."""
-    from aegis.shadow.load import LoadRules
-    from aegis.shadow.tools import TrialLimits
-
-    shadow, verification = settings.shadow, settings.verification
-    load = LoadRules(
-        requests=verification.load_requests, rate=verification.load_rate, seconds=verification.load_seconds
-    )
-    return replace(
-        TrialLimits(),
-        shadows=shadow.max_concurrent,
-        trials=shadow.trials,
-        copy_secrets=shadow.secrets_allowed if shadow.secrets == "copy" else (),
-        falco=falco_rules(settings),
-        load=load,
-    )
-
-
-def falco_rules(settings: Settings) -> Any:
-    """How Falco's alerts count, as configured."""
-    from aegis.evidence.falco import FalcoPlace
-    from aegis.falco.priority import Priority
-    from aegis.shadow.tools import FalcoRules
-
-    security = settings.security
-    return FalcoRules(
-        enabled=security.falco_enabled,
-        place=FalcoPlace(namespace=security.falco_namespace, labels=security.falco_label_selector),
-        threshold=Priority.parse(security.falco_severity_threshold) or Priority.DEBUG,
-        drain_seconds=security.falco_drain_seconds,
-    )
-
-
-def links(settings: Settings, target: ObjectRef) -> Mapping[str, str]:
-    """Where a person may look further."""
-    from urllib.parse import urlencode
-
-    grafana = settings.grafana
-    if not grafana.url:
-        return {}
-    uid = grafana.pod_dashboard_uid if target.kind == "Pod" else grafana.deployment_dashboard_uid
-    query = urlencode({"var-namespace": target.namespace, f"var-{target.kind.lower()}": target.name})
-    return {"grafana": f"{grafana.url.rstrip('/')}/d/{uid}?{query}"}
-
-
 def _silence(_message: str, /, **_facts: object) -> None:
     """Nobody is told."""
-
-
-def _gitops_words(obj: Json) -> str | None:
-    from aegis.kube.ownership import gitops_owner
-
-    owner = gitops_owner(obj)
-    return f"{owner.owner} {owner.app}".strip() if owner else None

@@ -14,7 +14,7 @@ from aegis.falco.priority import Priority
 from aegis.model.refs import ObjectRef
 from aegis.ports import Cluster
 from aegis.settings import LoadedSettings, Settings, load
-from aegis.wiring import Places, actuator_rules, delivery_policy, links, places_of, trial_limits
+from aegis.wiring.policies import actuator_rules, delivery_policy, links, trial_limits
 
 REAL = Cluster(uid="c", server="https://k8s.example", context="prod", version="v1.33.0")
 POD = ObjectRef(api_version="v1", kind="Pod", name="web-1", namespace="shop")
@@ -92,19 +92,3 @@ def test_links_are_there_only_where_grafana_is(tmp_path: Path) -> None:
     assert links(settings(tmp_path), POD) == {}
     found = links(settings(tmp_path, grafana__url="http://g.example/"), POD)
     assert found == {"grafana": "http://g.example/d/pod-dashboard?var-namespace=shop&var-pod=web-1"}
-
-
-def test_the_head_of_the_log_is_kept_apart_from_it(tmp_path: Path) -> None:
-    places = Places(folder=tmp_path)
-    assert places.anchor.parent != places.audit
-
-
-def test_the_usual_state_folder_is_closed_and_one_that_a_person_named_is_not(tmp_path: Path) -> None:
-    for name in ("xdg/aegis", "named"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "xdg").chmod(0o755)
-    env = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "xdg")}
-    usual = places_of(load(None, {}, environ=env)).folder
-    named = places_of(load(None, {}, environ=env | {"AEGIS_STATE__FOLDER": str(tmp_path / "named")})).folder
-    assert [path.stat().st_mode & 0o777 for path in (usual, usual.parent, named)] == [0o700, 0o755, 0o755]
