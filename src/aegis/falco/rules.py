@@ -7,7 +7,6 @@ Source: Falco's `rule_loader_compiler.cpp` and `filter_macro_resolver.cpp`.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -82,7 +81,6 @@ def load(files: Iterable[tuple[str, str]]) -> Ruleset:
     """Load rule files (name and text) in order; at the first that is refused the loading ends, as Falco's start does."""
     collection, ruleset = Collection(), Ruleset()
     for name, text in files:
-        before = copy.deepcopy(collection)
         warnings: list[Problem] = []
         try:
             _collect(collection, name, text, warnings)
@@ -90,7 +88,6 @@ def load(files: Iterable[tuple[str, str]]) -> Ruleset:
         except LoadError as error:
             ruleset.warnings += warnings
             ruleset.errors.append(error.problem)
-            collection = before
             break
         ruleset.rules = rules
         ruleset.warnings += warnings

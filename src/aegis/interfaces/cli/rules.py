@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aegis.falco.evaluate import Check
     from aegis.falco.problems import Problem
     from aegis.falco.rules import Ruleset
+    from aegis.falco.tree import Condition
     from aegis.model.refs import Json, JsonObject
 
 _FILE_MAX = 16 << 20
@@ -99,27 +100,28 @@ def _check_usage(condition: str | None, alerts: str | None, batch: str | None) -
 
 
 def _against_alerts(options: Globals, condition: str, alerts: str | None) -> int:
-    from aegis.falco.grammar import parse
     from aegis.falco.tree import text
 
-    check, tree = _compiled(condition), text(parse(condition))
+    check, tree = _compiled(condition)
     matches, count = [], 0
     for number, fields in _alert_fields(_lines(alerts) if alerts is not None else ()):
         count += 1
         if check(fields):
             matches.append(number)
-    result = document("Evaluation", condition=tree, alerts=count, matched=len(matches), lines=matches)
-    emit(options, result, lambda: f"{tree}\n{len(matches)} of {count} alerts match" if alerts else tree)
+    shown = text(tree)
+    result = document("Evaluation", condition=shown, alerts=count, matched=len(matches), lines=matches)
+    emit(options, result, lambda: f"{shown}\n{len(matches)} of {count} alerts match" if alerts else shown)
     return 0
 
 
-def _compiled(condition: str) -> Check:
+def _compiled(condition: str) -> tuple[Check, Condition]:
     from aegis.falco.comparison import EvaluationError
     from aegis.falco.evaluate import compiled
     from aegis.falco.grammar import ConditionError, parse
 
     try:
-        return compiled(parse(condition))
+        tree = parse(condition)
+        return compiled(tree), tree
     except ConditionError as error:
         raise UsageError(f"no condition: {error.explained()}") from error
     except EvaluationError as error:
