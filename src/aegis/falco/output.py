@@ -35,15 +35,6 @@ def fields_of(output: str) -> list[Field]:
     return list(_fields(output))
 
 
-def check_output(output: str) -> None:
-    """Refuse an output that Falco would refuse.
-
-    Raises:
-        OutputError: something in it is no field.
-    """
-    fields_of(output)
-
-
 def _fields(output: str) -> Iterator[Field]:
     at = 0
     while (at := output.find("%", at)) >= 0:

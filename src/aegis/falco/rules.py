@@ -25,7 +25,7 @@ from aegis.falco.grammar import (
     parse,
 )
 from aegis.falco.items import Entry, Rule, RuleException
-from aegis.falco.output import OutputError, check_output
+from aegis.falco.output import OutputError, fields_of
 from aegis.falco.problems import Context, ErrorCode, LoadError, Problem, WarningCode
 from aegis.falco.reading import Reader
 from aegis.falco.source import SourceError, documents
@@ -150,7 +150,7 @@ class _Compiler:
             return None
         source = with_exceptions(rule)
         try:
-            check_output(rule.output)
+            fields_of(rule.output)
         except OutputError as error:
             if error.is_unknown_field and rule.skip_if_unknown_filter:
                 self._warn(WarningCode.UNKNOWN_FILTER, str(error), rule.context)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.falco.output import OutputError, check_output, fields_of
+from aegis.falco.output import OutputError, fields_of
 
 
 def test_fields_are_found_with_arguments_and_within_transformers() -> None:
@@ -17,12 +17,12 @@ def test_fields_are_found_with_arguments_and_within_transformers() -> None:
 @pytest.mark.parametrize("output", ["%", "% x", "%proc.nome", "%tolower(proc.nome)", "%proc", "%len(", "%1.2"])
 def test_what_is_refused(output: str) -> None:
     with pytest.raises(OutputError):
-        check_output(output)
+        fields_of(output)
 
 
 def _refusal(output: str) -> OutputError | None:
     try:
-        check_output(output)
+        fields_of(output)
     except OutputError as error:
         return error
     return None
