@@ -17,7 +17,8 @@ from aegis.model.changes import Change, Fix
 from aegis.model.evidence import Evidence
 from aegis.model.incident import Incident
 from aegis.model.refs import Json, JsonObject, ObjectRef
-from aegis.model.security import SecurityComparison, SecurityFinding
+from aegis.model.scan import ScanResult, Subject, Tool
+from aegis.model.security import SecurityComparison
 from aegis.model.shadow import Seen, ShadowSession
 from aegis.model.verdict import GateResult, Verdict
 
@@ -448,21 +449,21 @@ class EvidenceSource(Protocol):
 
 
 class Scanner(Protocol):
-    """A security scanner over manifests."""
+    """A security scanner. Whatever goes wrong with its tool is a result (`ScanStatus`), not an exception."""
 
     name: str
 
-    def scan(self, objects: Sequence[Json]) -> ScanResult:
-        """Look at pod-bearing objects."""
+    def accepts(self, subject: Subject) -> bool:
+        """Whether it looks at such a thing at all."""
         ...
 
+    async def probe(self, desk: Any) -> Tool:
+        """With what it would look: version, digest, age of the database; or why it cannot (`Tool.absent`)."""
+        ...
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanResult:
-    """What a scanner found, and what it looked at: objects of no kind that it knows are in neither list."""
-
-    findings: tuple[SecurityFinding, ...]
-    scanned: tuple[ObjectRef, ...]
+    async def scan(self, subject: Subject, desk: Any) -> ScanResult:
+        """Look, with what lies on the desk (`aegis.security.desk.Desk`), and prove what was looked at."""
+        ...
 
 
 class Gate(Protocol):

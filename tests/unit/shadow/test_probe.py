@@ -7,7 +7,7 @@ import pytest
 
 from aegis.errors import Unavailable
 from aegis.ports import Purpose
-from aegis.security.podsecurity import PLUGIN as SCANNER
+from aegis.security.scanners.podsecurity import look
 from aegis.shadow.isolation import is_probe
 from aegis.shadow.probe import Place, config_map, probe_pod, run_script
 from aegis.shadow.tools import TrialTools
@@ -22,7 +22,7 @@ def place(tools: TrialTools, fake: Any) -> Place:
 
 def test_a_probe_meets_the_restricted_standard() -> None:
     pod = probe_pod("ns", "probe", "python:3.12-slim", ["/probe/plan.json"])
-    assert SCANNER.scan([pod]).findings == ()
+    assert look([pod]).findings == ()
     assert is_probe(pod)
     assert not is_probe({"metadata": {}})
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from aegis.model.security import SecurityComparison
 from aegis.model.verdict import GateResult, Outcome
-from aegis.security.podsecurity import PLUGIN as SCANNER
 from aegis.security.policy import SecurityPolicy
+from aegis.security.scanners.podsecurity import look
 from aegis.shadow.case import Stage, Trial
 
 
@@ -22,10 +22,10 @@ class PodSecurityGate:
 
     async def judge(self, trial: Trial) -> GateResult:
         """PASSED where the fix brings no new finding; ERRORED where not all of the fixed objects could be looked at."""
-        before, after = (SCANNER.scan(trial.manifests.get(arm, [])) for arm in ("r", "c"))
+        before, after = (look(trial.manifests.get(arm, [])) for arm in ("r", "c"))
         trial.security = SecurityComparison(before=before.findings, after=after.findings)
         objections = SecurityPolicy().objections(trial.security)
-        covered = len(after.scanned)
+        covered = len(after.coverage.scanned)
         gate = GateResult(
             gate=self.name,
             outcome=Outcome.PASSED,
