@@ -5,7 +5,8 @@ AegisError
 ├── UsageError            wrong usage or configuration, a target that is not there    exit 2
 ├── Refused               drift, mode, protected, freeze, GitOps, void approval       exit 4
 ├── Unavailable           no cluster, a tool that is required and missing             exit 69
-│   └── Gone              the server forgot what was asked for (410): list again
+│   ├── Gone              the server forgot what was asked for (410): list again
+│   └── TimedOut          a program did not end within its deadline, and was ended
 ├── PermissionDenied      which verb on which resource                                exit 77
 ├── NotFound              an object that is not there (a door may make it exit 2)     exit 2
 ├── Conflict              somebody else wrote first (409)                             exit 4
@@ -97,6 +98,12 @@ class Gone(Unavailable):
     """A resourceVersion or a continue token is too old (HTTP 410): list again."""
 
     code = "gone"
+
+
+class TimedOut(Unavailable):
+    """A program did not end within its deadline; it was ended, with all that it had started."""
+
+    code = "timed_out"
 
 
 class PermissionDenied(AegisError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aegis.errors import Unavailable
+from aegis.errors import TimedOut, Unavailable
 
 _GRACE_SECONDS = 2.0
 _BLOCK = 1 << 16
@@ -55,7 +55,8 @@ async def run(
         limit_bytes: how much of each output stream to keep; the rest is read and dropped.
 
     Raises:
-        Unavailable: if there is no such program or the time is up.
+        TimedOut: if the time is up.
+        Unavailable: if there is no such program.
     """
     with contextlib.ExitStack() as stack:
         where = str(cwd) if cwd else stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-"))
@@ -69,7 +70,7 @@ async def run(
             async with asyncio.timeout(timeout):
                 return await _communicate(child, stdin, limit_bytes)
         except TimeoutError as error:
-            raise Unavailable(f"{argv[0]} did not end within {timeout:g} s") from error
+            raise TimedOut(f"{argv[0]} did not end within {timeout:g} s") from error
         finally:
             await asyncio.shield(_end_group(child))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aegis.drivers.process import run
-from aegis.errors import Unavailable
+from aegis.errors import TimedOut, Unavailable
 
 
 def _alive(pid: int) -> bool:
@@ -62,7 +62,7 @@ async def test_a_program_that_is_not_there() -> None:
 async def test_the_whole_group_is_killed_when_the_time_is_up(tmp_path: Path) -> None:
     script = "trap '' TERM; sleep 300 & echo $! $$ > pids; wait; sleep 300"
     started = time.monotonic()
-    with pytest.raises(Unavailable, match="did not end within"):
+    with pytest.raises(TimedOut, match="did not end within"):
         await run(["/bin/sh", "-c", script], timeout=0.5, env={"PATH": os.environ["PATH"]}, cwd=tmp_path)
     assert time.monotonic() - started < 5
     for pid in (tmp_path / "pids").read_text().split():
@@ -101,7 +101,7 @@ async def test_what_left_the_group_does_not_hold_it_for_ever(tmp_path: Path) -> 
     script = (
         "import os, time\nif os.fork() == 0:\n  os.setsid(); open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
     )
-    with pytest.raises(Unavailable, match="did not end"):
+    with pytest.raises(TimedOut, match="did not end"):
         await run([sys.executable, "-c", script], timeout=1.0, env={}, cwd=tmp_path)
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
