@@ -18,6 +18,8 @@ ALIASES: Final[Mapping[str, str]] = {
     "SECURITY_KUBESEC_MIN_SCORE": "security.kubesec_min_score",
     "SECURITY_ZAP_ENABLED": "security.zap_enabled",
     "SECURITY_ZAP_API_URL": "security.zap_api_url",
+    "SECURITY_EXPLOIT_SANDBOX_ENABLED": "security.exploit_sandbox_enabled",
+    "SECURITY_SANDBOX_TIMEOUT": "security.sandbox_timeout",
     "SECURITY_FALCO_ENABLED": "security.falco_enabled",
     "SECURITY_FALCO_NAMESPACE": "security.falco_namespace",
     "SECURITY_FALCO_LABEL_SELECTOR": "security.falco_label_selector",

@@ -21,6 +21,8 @@ def _words(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Priority = Literal["DEBUG", "INFORMATIONAL", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"]
 Severity = Literal["UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+SCANNERS = ("podsecurity", "kubesec", "semgrep", "trivy", "zap", "falco")
+"""By the names of their plug-ins; a test holds this against what is found."""
 
 
 def _upper(value: Any) -> Any:
@@ -31,6 +33,14 @@ def _priority(value: Any) -> Any:
     """Falco writes Informational, and calls it `info` too."""
     upper = _upper(value)
     return {"INFO": "INFORMATIONAL"}.get(upper, upper) if isinstance(upper, str) else upper
+
+
+def _upper_words(value: Any) -> Any:
+    words = _words(value)
+    return [_upper(word) for word in words] if isinstance(words, list | tuple) else words
+
+
+Severities = Annotated[tuple[Severity, ...], BeforeValidator(_upper_words)]
 
 
 class Section(BaseModel):
@@ -152,19 +162,53 @@ class Safety(Section):
 
 
 class Security(Section):
-    """The scanners. Pod Security and Falco run in this release: the other keys are checked, and have no effect yet."""
+    """The scanners, and what they decide."""
 
+    required: Words = Field(
+        default=("podsecurity", "trivy"),
+        description="Scanners that must have looked wherever they apply; others that are not installed are a gap.",
+    )
+    fail_open: Words = Field(
+        default=(),
+        description="Scanners that, where they fail (time is up, no coverage), are a gap, and do not end a trial.",
+    )
+    ceiling: Annotated[Severity | Literal[""], BeforeValidator(_upper)] = Field(
+        default="", description="A finding so severe refuses a fix even if it is not new; empty: only new ones do."
+    )
+    waivers: Path | None = Field(
+        default=None, description="A file of findings that are accepted, each with owner, reason and expiry."
+    )
+    fail_on: Annotated[Severity, BeforeValidator(_upper)] = Field(
+        default="HIGH", description="The lowest severity that fails a scan which compares with nothing."
+    )
     podsecurity_enabled: bool = Field(default=True, description="Check against the Pod Security Standards.")
     podsecurity_level: Literal["baseline", "restricted"] = Field(
-        default="baseline", description="The level that a fix must keep."
+        default="restricted", description="The level up to which new findings refuse a fix."
     )
-    trivy_enabled: bool = Field(default=True, description="Scan images with Trivy.")
-    trivy_severity: Words = Field(default=("HIGH", "CRITICAL"), description="Severities of Trivy that count.")
     kubesec_enabled: bool = Field(default=True, description="Score manifests with Kubesec.")
     kubesec_min_score: int = Field(default=0, description="The lowest score that passes.")
-    semgrep_enabled: bool = Field(default=True, description="Scan manifests with Semgrep.")
-    zap_enabled: bool = Field(default=True, description="Scan HTTP services with ZAP.")
-    zap_api_url: str = Field(default="", description="A ZAP daemon; empty: ZAP is run for each scan.")
+    kubesec_path: Path | None = Field(default=None, description="The program; unset: it is looked for on PATH.")
+    kubesec_timeout_seconds: float = Field(default=30.0, gt=0, le=3600, description="Seconds that one run may take.")
+    semgrep_enabled: bool = Field(default=True, description="Scan manifests with Semgrep, by rules of AEGIS's own.")
+    semgrep_path: Path | None = Field(default=None, description="The program; unset: it is looked for on PATH.")
+    semgrep_timeout_seconds: float = Field(default=60.0, gt=0, le=3600, description="Seconds that one run may take.")
+    trivy_enabled: bool = Field(default=True, description="Scan images and manifests with Trivy.")
+    trivy_severity: Severities = Field(
+        default=("HIGH", "CRITICAL"), description="Severities of Trivy that count; an unknown one always does."
+    )
+    trivy_path: Path | None = Field(default=None, description="The program; unset: it is looked for on PATH.")
+    trivy_timeout_seconds: float = Field(default=180.0, gt=0, le=3600, description="Seconds that one run may take.")
+    trivy_server: str = Field(default="", description="A Trivy server's URL; empty: Trivy looks by itself.")
+    trivy_token: SecretStr | None = Field(default=None, description="The token of that server.")
+    trivy_database_days: float = Field(
+        default=14.0, gt=0, le=365, description="How many days old Trivy's database may be."
+    )
+    zap_enabled: bool = Field(default=True, description="Scan the running HTTP service with ZAP.")
+    zap_api_url: str = Field(default="", description="A ZAP daemon; empty: ZAP is run for each scan, with Docker.")
+    zap_api_key: SecretStr | None = Field(default=None, description="The key of that daemon.")
+    zap_image: str = Field(default="ghcr.io/zaproxy/zaproxy:stable", description="The image that is run for each scan.")
+    zap_timeout_seconds: float = Field(default=300.0, gt=0, le=3600, description="Seconds that one scan may take.")
+    docker_path: Path | None = Field(default=None, description="Docker's program; unset: it is looked for on PATH.")
     falco_enabled: bool = Field(default=True, description="Let Falco's alerts veto a trial.")
     falco_namespace: str = Field(default="", description="Falco's namespace; empty: it is looked for.")
     falco_label_selector: str = Field(default="", description="Labels of Falco's pods; empty: they are looked for.")
@@ -174,9 +218,18 @@ class Security(Section):
     falco_drain_seconds: float = Field(
         default=60.0, gt=0, le=600, description="How long a trial waits until Falco has told of its canary."
     )
-    fail_on: Annotated[Severity, BeforeValidator(_upper)] = Field(
-        default="HIGH", description="The lowest severity that fails a scan."
+    exploit_sandbox_enabled: bool = Field(
+        default=False, description="Run a proof of concept that you supply against the candidate, in a sandbox."
     )
+    sandbox_timeout: float = Field(default=30.0, gt=0, le=600, description="Seconds that it may take.")
+
+    @field_validator("required", "fail_open")
+    @classmethod
+    def _are_scanners(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in SCANNERS:
+                raise ValueError(f"{name!r} is no scanner: {', '.join(SCANNERS)}")
+        return value
 
 
 class Prometheus(Section):

@@ -150,3 +150,24 @@ def test_kube_options(home: dict[str, str]) -> None:
     loaded = load(None, {"kubernetes.context": "dev", "kubernetes.kubeconfig": "/k"}, environ=home)
     options = loaded.kube_options(as_user="bob")
     assert (options.context, options.kubeconfig, options.as_user, options.environ) == ("dev", Path("/k"), "bob", home)
+
+
+@pytest.mark.parametrize("key", ["AEGIS_SECURITY__REQUIRED", "AEGIS_SECURITY__FAIL_OPEN"])
+def test_only_scanners_can_be_required_or_let_off(home: dict[str, str], key: str) -> None:
+    load(environ=home | {key: "trivy,falco"})
+    with pytest.raises(UsageError, match="'clair' is no scanner"):
+        load(environ=home | {key: "trivy,clair"})
+
+
+def test_severities_are_read_in_any_case_and_a_wrong_one_is_refused(home: dict[str, str]) -> None:
+    loaded = load(environ=home | {"SECURITY_TRIVY_SEVERITY": "medium, High"})
+    assert loaded.settings.security.trivy_severity == ("MEDIUM", "HIGH")
+    with pytest.raises(UsageError, match=r"security\.trivy_severity"):
+        load(environ=home | {"SECURITY_TRIVY_SEVERITY": "TERRIBLE"})
+
+
+def test_secrets_of_tools_are_masked(home: dict[str, str]) -> None:
+    loaded = load(environ=home | {"AEGIS_SECURITY__TRIVY_TOKEN": "t0p", "AEGIS_SECURITY__ZAP_API_KEY": "s3cret"})
+    shown = {key: value for key, value, _ in loaded.shown()}
+    assert "t0p" not in str(shown["security.trivy_token"])
+    assert "s3cret" not in str(shown["security.zap_api_key"])
