@@ -263,11 +263,39 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerPart:
+    """One scanner's part in a comparison: that it looked, with what and at what; or why it did not.
+
+    Attributes:
+        scanner: its name.
+        outcome: `PASSED`, `FAILED`, `SKIPPED` or `ERRORED`.
+        reason: one sentence; empty for PASSED.
+        tool: its version, and of when its database is, in words.
+        coverage: what it looked at, in words.
+        suppressed: the findings that somebody answers for, each with who and until when, in words.
+    """
+
+    scanner: str
+    outcome: str
+    reason: str = ""
+    tool: str = ""
+    coverage: str = ""
+    suppressed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityComparison:
-    """Before against after: what the change mended, brought in, and left. Each fault counts once."""
+    """Before against after: what the change mended, brought in, and left. Each fault counts once.
+
+    Attributes:
+        before: all findings.
+        after: the same.
+        scanners: what each scanner had to do with it.
+    """
 
     before: tuple[SecurityFinding, ...]
     after: tuple[SecurityFinding, ...]
+    scanners: tuple[ScannerPart, ...] = ()
 
     @property
     def fixed(self) -> tuple[SecurityFinding, ...]:
@@ -300,13 +328,26 @@ class SecurityComparison:
         return tuple(change.after for change in self.changes if change.newly_fixable)
 
     def to_dict(self) -> JsonObject:
-        """As CONTRACT.md writes `security`: counts by severity before and after, and the findings by what became of them."""
+        """Counts by severity before and after, the findings by what became of them, and beside these the scanners."""
         return {
             "before": count(distinct(self.before)),
             "after": count(distinct(self.after)),
             "fixed": [finding.to_dict() for finding in self.fixed],
             "new": [finding.to_dict() for finding in self.new],
             "same": [finding.to_dict() for finding in self.same],
+            "scanners": [self._part(part) for part in self.scanners],
+        }
+
+    def _part(self, part: ScannerPart) -> JsonObject:
+        sides = {"fixed": self.fixed, "new": self.new, "same": self.same}
+        return {
+            "scanner": part.scanner,
+            "outcome": part.outcome,
+            "reason": part.reason,
+            "tool": part.tool,
+            "coverage": part.coverage,
+            **{name: sum(item.source == part.scanner for item in items) for name, items in sides.items()},
+            "suppressed": list(part.suppressed),
         }
 
     def _sides(self) -> Iterator[tuple[list[SecurityFinding], list[SecurityFinding]]]:
