@@ -18,9 +18,8 @@ from aegis.model.evidence import Evidence
 from aegis.model.incident import Incident
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.model.scan import ScanResult, Subject, Tool
-from aegis.model.security import SecurityComparison
-from aegis.model.shadow import Seen, ShadowSession
-from aegis.model.verdict import GateResult, Verdict
+from aegis.model.shadow import Seen, ShadowSession, Verification
+from aegis.model.verdict import GateResult
 
 # ── the cluster ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -399,9 +398,7 @@ class ShadowProvider(Protocol):
         """What the cluster shows of it."""
         ...
 
-    async def verify(
-        self, session: ShadowSession, fix: Fix, *, seconds: float | None
-    ) -> tuple[Verdict, SecurityComparison | None]:
+    async def verify(self, session: ShadowSession, fix: Fix, *, seconds: float | None) -> Verification:
         """Try changes on fresh copies beside the shadow; without an incident, so nothing is reproduced.
 
         Args:

@@ -18,9 +18,7 @@ from aegis.errors import AegisError, PermissionDenied, Refused
 from aegis.flows.tools import utc_now
 from aegis.model.changes import Fix
 from aegis.model.refs import ObjectRef
-from aegis.model.security import SecurityComparison
-from aegis.model.shadow import LONGEST_LIFE, UNFINISHED, Seen, ShadowPhase, ShadowSession, Stage, phase_of
-from aegis.model.verdict import Verdict
+from aegis.model.shadow import LONGEST_LIFE, UNFINISHED, Seen, ShadowPhase, ShadowSession, Stage, Verification, phase_of
 from aegis.ports import AuditLog, ShadowProvider, ShadowStore
 from aegis.stores.locks import target_lock
 
@@ -119,9 +117,7 @@ async def wait(tools: ShadowTools, session_id: str, seconds: float | None) -> tu
         await asyncio.sleep(_LOOK)
 
 
-async def verify(
-    tools: ShadowTools, session: ShadowSession, fix: Fix, seconds: float | None
-) -> tuple[Verdict, SecurityComparison | None]:
+async def verify(tools: ShadowTools, session: ShadowSession, fix: Fix, seconds: float | None) -> Verification:
     """Try changes on fresh copies beside a shadow that stands; see `ShadowProvider.verify`.
 
     Raises:
@@ -135,11 +131,11 @@ async def verify(
         tools.store.save(replace(session, stage=Stage.VERIFYING))
         try:
             async with _wanted(tools, session.id):
-                verdict, security = await tools.provider.verify(session, fix, seconds=seconds)
-            session = replace(session, decision=verdict.decision)
+                found = await tools.provider.verify(session, fix, seconds=seconds)
+            session = replace(session, decision=found.verdict.decision)
         finally:
             tools.store.save(session)
-        return verdict, security
+        return found
 
 
 async def delete(tools: ShadowTools, session: ShadowSession) -> None:

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Final
 
 from aegis.model.refs import JsonObject, ObjectRef
-from aegis.model.verdict import Decision, GateResult
+from aegis.model.report import SecurityReport
+from aegis.model.security import SecurityComparison
+from aegis.model.verdict import Decision, GateResult, Verdict
 
 LONGEST_LIFE: Final = timedelta(hours=2)
 """No shadow lives longer, whoever wants it."""
@@ -134,6 +136,21 @@ class Seen:
     there: bool
     ready: dict[ObjectRef, int] = field(default_factory=dict)
     pods: tuple[PodState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What came of trying changes beside a shadow.
+
+    Attributes:
+        verdict: the decision with every gate.
+        security: before and after; None where it did not come to that.
+        report: of all scanners on the candidate; None likewise.
+    """
+
+    verdict: Verdict
+    security: SecurityComparison | None = None
+    report: SecurityReport | None = None
 
 
 _TOLD: Final = {

@@ -10,6 +10,7 @@ from typing import Protocol
 from aegis.model.changes import Change, Fix
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.refs import Json, JsonObject, ObjectRef
+from aegis.model.report import SecurityReport
 from aegis.model.security import SecurityComparison
 from aegis.model.symptom import Signature
 from aegis.model.verdict import Verdict
@@ -91,12 +92,14 @@ class TrialResult:
     Attributes:
         verdict: the decision with every gate.
         security: the arms' findings, before (R) and after (C); None where it did not come to that.
+        report: of all scanners on the candidate; None likewise.
         ledger: what in the shadow was not as in production.
         signatures: how each arm failed, and how often.
     """
 
     verdict: Verdict
     security: SecurityComparison | None = None
+    report: SecurityReport | None = None
     ledger: tuple[str, ...] = ()
     signatures: Mapping[str, tuple[tuple[Signature, int], ...]] = field(default_factory=dict)
 

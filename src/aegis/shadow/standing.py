@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from aegis.errors import AegisError, Conflict, NotFound, Refused, Unavailable
 from aegis.model.changes import Fix, JsonPatch
 from aegis.model.refs import Json, JsonObject, ObjectRef
-from aegis.model.security import SecurityComparison
-from aegis.model.shadow import Home, PodState, Seen, ShadowSession, Stage, Wanted
+from aegis.model.shadow import Home, PodState, Seen, ShadowSession, Stage, Verification, Wanted
 from aegis.model.signature import container_statuses, is_ready
-from aegis.model.verdict import GateResult, Verdict
+from aegis.model.verdict import GateResult
 from aegis.shadow import isolation
 from aegis.shadow.case import TrialRequest
 from aegis.shadow.clone import CloneOptions, Plan, plan
@@ -107,9 +106,7 @@ class NamespaceProvider:
         shown = [_pod_state(pod) for found in mine.values() for pod in found]
         return Seen(there=True, ready=ready, pods=tuple(shown[:_MOST_PODS_SHOWN]))
 
-    async def verify(
-        self, session: ShadowSession, fix: Fix, *, seconds: float | None
-    ) -> tuple[Verdict, SecurityComparison | None]:
+    async def verify(self, session: ShadowSession, fix: Fix, *, seconds: float | None) -> Verification:
         """See `aegis.ports.ShadowProvider`."""
         request = TrialRequest(
             incident=session.id,
@@ -120,7 +117,7 @@ class NamespaceProvider:
             seconds=seconds,
         )
         result = await run_trial(request, self.tools)
-        return result.verdict, result.security
+        return Verification(verdict=result.verdict, security=result.security, report=result.report)
 
     async def remove(self, session: ShadowSession, uids: Collection[str]) -> None:
         """See `aegis.ports.ShadowProvider`.

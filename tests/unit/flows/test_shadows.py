@@ -15,8 +15,7 @@ from aegis.flows import shadows
 from aegis.flows.shadows import ShadowTools
 from aegis.model.changes import Fix, Risk
 from aegis.model.refs import ObjectRef
-from aegis.model.security import SecurityComparison
-from aegis.model.shadow import Home, Seen, ShadowSession, Stage, Wanted
+from aegis.model.shadow import Home, Seen, ShadowSession, Stage, Verification, Wanted
 from aegis.model.verdict import Decision, Verdict
 from aegis.stores.audit import FileAuditLog
 from aegis.stores.locks import target_lock
@@ -54,13 +53,11 @@ class Provider:
     async def look(self, _session: ShadowSession) -> Seen:
         return self.seen
 
-    async def verify(
-        self, _session: ShadowSession, _fix: Fix, *, seconds: float | None
-    ) -> tuple[Verdict, SecurityComparison | None]:
+    async def verify(self, _session: ShadowSession, _fix: Fix, *, seconds: float | None) -> Verification:
         assert seconds in {None, 300.0}
         if self.fails:
             raise self.fails
-        return ACCEPTED, None
+        return Verification(verdict=ACCEPTED)
 
     async def remove(self, session: ShadowSession, uids: Collection[str]) -> None:
         self.removed.append((session.home.uid if session.home else "", frozenset(uids)))
@@ -127,8 +124,8 @@ async def test_a_creation_that_failed_half_way_is_kept_until_it_is_surely_gone(
 
 async def test_a_verification_is_noted_and_leaves_it_standing(tools: ShadowTools, provider: Provider) -> None:
     session = await made(tools)
-    verdict, _ = await shadows.verify(tools, session, NO_CHANGE, 300.0)
-    assert verdict is ACCEPTED
+    found = await shadows.verify(tools, session, NO_CHANGE, 300.0)
+    assert found.verdict is ACCEPTED
     kept = tools.store.load(session.id)
     assert (kept.stage, kept.decision) == (Stage.STANDING, Decision.ACCEPT)
     provider.fails = Unavailable("gone")
@@ -236,10 +233,10 @@ async def test_while_it_is_worked_with_the_cluster_is_told_that_it_is_wanted(
         provider.until.append(moment)
         told.set()
 
-    async def slow(*_: object, **__: object) -> tuple[Verdict, None]:
+    async def slow(*_: object, **__: object) -> Verification:
         async with asyncio.timeout(10):
             await told.wait()
-        return ACCEPTED, None
+        return Verification(verdict=ACCEPTED)
 
     monkeypatch.setattr(provider, "keep_until", keep)
     monkeypatch.setattr(provider, "verify", slow)

@@ -220,10 +220,10 @@ async def test_verifying_reproduces_nothing_and_leaves_the_shadow(
     cluster: Any, provider: NamespaceProvider, kept: list[ShadowSession]
 ) -> None:
     made = await create(provider, kept)
-    verdict, _ = await provider.verify(made, NO_CHANGE, seconds=None)
-    gates = {gate.gate: gate for gate in verdict.gates}
+    found = await provider.verify(made, NO_CHANGE, seconds=None)
+    gates = {gate.gate: gate for gate in found.verdict.gates}
     assert gates["reproduction"].outcome is Outcome.SKIPPED
-    assert verdict.decision is Decision.ACCEPT
+    assert found.verdict.decision is Decision.ACCEPT
     assert [name for kind, _, name in cluster.objects if kind == "Namespace"] == [HOME]
 
 

@@ -278,16 +278,16 @@ async def _verify(options: Globals, words: str, changes: Path | None, duration: 
         session = _find(tools, words)
         fix = await _fix(options, system, session, changes)
         await system.tidy()
-        verdict, security = await verified(tools, session, fix, duration)
-    result, status = _VERIFIED[verdict.decision.value]
+        tried = await verified(tools, session, fix, duration)
+    result, status = _VERIFIED[tried.verdict.decision.value]
     shown = document(
         "ShadowVerification",
         shadow=session.id,
         target=session.target.to_dict(),
         result=result,
-        reason=verdict.reason,
-        verdict=verdict.to_dict(),
-        security=security.to_dict() if security else None,
+        reason=tried.verdict.reason,
+        verdict=tried.verdict.to_dict(),
+        security=tried.security.to_dict() if tried.security else None,
         changes=fix.change_set.to_dict() if fix.change_set else None,
         digest=fix.change_set.digest if fix.change_set else None,
         duration_seconds=round(monotonic() - began, 1),
