@@ -1,0 +1,87 @@
+"""Images as `docker save` writes them, made of a few files: enough for a scanner that looks into layers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def write_image(path: Path, *layers: Mapping[str, str], tag: str = "") -> Path:
+    """A tar of an image.
+
+    Args:
+        path: of the tar.
+        layers: files by their path within the image; later ones lie over earlier ones.
+        tag: by what name it was saved.
+
+    Returns:
+        The path.
+    """
+    blobs = [_layer(files) for files in layers]
+    config = json.dumps({
+        "architecture": "amd64",
+        "os": "linux",
+        "created": "2026-01-01T00:00:00Z",
+        "config": {"Cmd": ["/bin/sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in blobs]},
+        "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "test"} for _ in blobs],
+    }).encode()
+    name = f"{hashlib.sha256(config).hexdigest()}.json"
+    names = [f"{number}/layer.tar" for number in range(len(blobs))]
+    manifest = [{"Config": name, "RepoTags": [tag] if tag else [], "Layers": names}]
+    with tarfile.open(path, "w") as archive:
+        _add(archive, name, config)
+        for layer, blob in zip(names, blobs, strict=True):
+            _add(archive, layer, blob)
+        _add(archive, "manifest.json", json.dumps(manifest).encode())
+    return path
+
+
+def _layer(files: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, text in sorted(files.items()):
+            _add(archive, name, text.encode())
+    return buffer.getvalue()
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    entry.mtime = 1767225600
+    archive.addfile(entry, io.BytesIO(data))
+
+
+def debian(release: str, packages: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """The files by which Debian is known, with (package, source, version) installed."""
+    paragraphs = [
+        f"Package: {package}\nStatus: install ok installed\nPriority: optional\nSection: libs\nInstalled-Size: 100\n"
+        f"Maintainer: Nobody <nobody@example.com>\nArchitecture: amd64\nSource: {source}\nVersion: {version}\n"
+        f"Description: {package}\n"
+        for package, source, version in packages
+    ]
+    return {
+        "etc/debian_version": f"{release}\n",
+        "etc/os-release": f'ID=debian\nVERSION_ID="{release.partition(".")[0]}"\n',
+        "var/lib/dpkg/status": "\n".join(paragraphs),
+    }
+
+
+def alpine(release: str, packages: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The files by which Alpine is known, with (package, version) installed."""
+    paragraphs = [f"P:{package}\nV:{version}\nA:x86_64\no:{package}\n" for package, version in packages]
+    return {
+        "etc/alpine-release": f"{release}\n",
+        "etc/os-release": f"ID=alpine\nVERSION_ID={release}\n",
+        "lib/apk/db/installed": "\n".join(paragraphs) + "\n",
+    }
+
+
+def python_package(name: str, version: str) -> dict[str, str]:
+    """A Python package, installed."""
+    folder = f"usr/lib/python3.11/site-packages/{name}-{version}.dist-info"
+    return {f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
