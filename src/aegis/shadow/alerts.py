@@ -12,24 +12,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from aegis.evidence.attribution import ELSEWHERE, UNKNOWN, Attribution
 from aegis.evidence.falco import CLOCKS, Found, Seen, Sentry
 from aegis.falco.alert import Alert
 from aegis.falco.priority import Priority
 from aegis.model.verdict import GateResult, Outcome
-from aegis.shadow.roll import SHORTEST_ID, Roll
+from aegis.shadow.roll import Roll
 
 GATE: Final = "falco"
 
 CANARY: Final = "Search Private Keys or Passwords"
 """The default rule that the canary sets off."""
 
-OURS, ELSEWHERE, UNKNOWN = "ours", "elsewhere", "unknown"
-"""Who sets an alert off where it is none of the arms: a pod of AEGIS's own, something else in the cluster, nobody knows."""
+OURS: Final = "ours"
+"""Who sets an alert off where it is a pod of AEGIS's own."""
 
-_CONTAINER, _NAMESPACE = "container.id", "k8s.ns.name"
-_WATCHED: Final = frozenset({"", "syscall"})
-"""Sources that tell what containers do; others read the API server's audit log or a cloud's."""
-_HOST: Final = "host"
 _WIDEST: Final = 80
 
 
@@ -48,23 +45,15 @@ class Parties:
     elsewhere: frozenset[str] = frozenset()
 
     def whose(self, alert: Alert) -> str:
-        """The arm that set an alert off, or `ours`, `elsewhere`, `unknown`.
+        """The arm that set an alert off, or `ours`, `elsewhere`, `unknown`."""
+        known = Attribution(namespaces=self.namespaces, container=self._of_container, elsewhere=self.elsewhere)
+        return known.whose(alert)
 
-        A container id that was recorded says it. Without one the namespace does, compared as a whole. What a line of text
-        says of another place is believed only where it names container and namespace, each once.
-        """
-        container, namespace = alert.text(_CONTAINER), alert.text(_NAMESPACE)
-        if alert.source not in _WATCHED:
-            return ELSEWHERE
+    def _of_container(self, container_id: str) -> str | None:
         for arm, roll in self.rolls.items():
-            if found := roll.find(container):
+            if found := roll.find(container_id):
                 return OURS if found[0] in roll.own else arm
-        if alert.ambiguous & {_CONTAINER, _NAMESPACE}:
-            return UNKNOWN
-        if namespace in self.namespaces:
-            return self.namespaces[namespace]
-        placed = bool(namespace) and (bool(container) or not alert.from_text)
-        return ELSEWHERE if placed or container == _HOST or self._is_elsewhere(container) else UNKNOWN
+        return None
 
     def container(self, alert: Alert) -> str:
         """The container's name in its pod; empty where it is not known.
@@ -72,13 +61,10 @@ class Parties:
         Of a run too short to be seen only the alert knows it: its name, or for Docker `k8s_NAME_POD_NAMESPACE_…`.
         """
         for roll in self.rolls.values():
-            if found := roll.find(alert.text(_CONTAINER)):
+            if found := roll.find(alert.text("container.id")):
                 return found[1]
         told = alert.text("container.name")
         return told.split("_")[1] if told.startswith("k8s_") else told
-
-    def _is_elsewhere(self, container: str) -> bool:
-        return len(container) >= SHORTEST_ID and any(known.startswith(container) for known in self.elsewhere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

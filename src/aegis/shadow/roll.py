@@ -5,15 +5,11 @@ Alerts are told apart by these ids, never by labels: whoever writes a manifest w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from aegis.evidence.attribution import SHORTEST_ID, containers_of
 from aegis.model.refs import Json
-from aegis.model.signature import container_statuses
-
-SHORTEST_ID = 12
-"""Characters of a container id, at least, that Falco and others print of its 64."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,14 +63,3 @@ class Roll:
                 if known.startswith(container_id) or container_id.startswith(known):
                     return uid, name
         return None
-
-
-def containers_of(pod: Json) -> Iterator[tuple[str, str]]:
-    """The id and the name of each run of a container that a pod's status still tells of."""
-    for status in container_statuses(pod):
-        name = str(status.get("name") or "")
-        states = [*(status.get("state") or {}).values(), *(status.get("lastState") or {}).values()]
-        for held in (status, *(state for state in states if state)):
-            container_id = str(held.get("containerID") or "").rpartition("://")[2]
-            if len(container_id) >= SHORTEST_ID:
-                yield container_id, name

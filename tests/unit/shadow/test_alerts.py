@@ -10,15 +10,14 @@ from falco_logs import BEGAN, FalcoLogs, alert_line, at, falco_pod
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aegis.evidence.attribution import ELSEWHERE, UNKNOWN
 from aegis.evidence.falco import Seen
 from aegis.falco.alert import Alert, parse_alert
 from aegis.falco.priority import Priority
 from aegis.model.verdict import Outcome
 from aegis.shadow.alerts import (
     CANARY,
-    ELSEWHERE,
     OURS,
-    UNKNOWN,
     Coverage,
     Deed,
     Parties,

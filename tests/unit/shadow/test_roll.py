@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from aegis.shadow.roll import Roll, containers_of
+from aegis.evidence.attribution import containers_of
+from aegis.shadow.roll import Roll
 
 FIRST, SECOND, THIRD = "1" * 64, "2" * 64, "3" * 64
 

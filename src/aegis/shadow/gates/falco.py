@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from aegis.errors import AegisError, PermissionDenied, Unavailable
+from aegis.evidence.attribution import ELSEWHERE, SHORTEST_ID, UNKNOWN, containers_of
 from aegis.evidence.falco import AlertLog, Found, Seen, Sentry, find_falco
 from aegis.model.verdict import GateResult, Outcome
-from aegis.shadow.alerts import ELSEWHERE, GATE, UNKNOWN, Parties, Post, coverage, judge_alerts, shown
+from aegis.shadow.alerts import GATE, Parties, Post, coverage, judge_alerts, shown
 from aegis.shadow.case import Stage, Trial
 from aegis.shadow.probe import Place, run_script
-from aegis.shadow.roll import SHORTEST_ID, containers_of
 
 _CANDIDATE = "c"
 _DEADLINE = 120.0
