@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Protocol
 
 from aegis.errors import Refused, UsageError
 from aegis.flows import deliver, explain
@@ -20,6 +21,17 @@ from aegis.model.changes import Change, ChangeSet, Fix, Risk
 from aegis.model.drift import spec_hash
 from aegis.model.incident import Incident, Phase
 from aegis.model.refs import JsonObject, ObjectRef
+from aegis.ports import ClusterReader
+
+
+class Reading(Protocol):
+    """Who has a cluster to read."""
+
+    @property
+    def reader(self) -> ClusterReader:
+        """Reads it."""
+        ...
+
 
 Perform = Callable[[Tools, Incident], Awaitable[Event | None]]
 
@@ -167,7 +179,7 @@ async def reject(tools: Tools, incident: Incident, why: str) -> Incident:
     return await _store(tools, advance(incident, Declined(by=tools.user.name, why=why)), "reject", {"why": why})
 
 
-async def given_fix(tools: Tools, changes: Sequence[Change], *, doubts: Sequence[str] = ()) -> Fix:
+async def given_fix(tools: Reading, changes: Sequence[Change], *, doubts: Sequence[str] = ()) -> Fix:
     """The fix that a person brought, bound to what its first object holds now.
 
     Args:

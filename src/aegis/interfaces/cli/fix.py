@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aegis.errors import NotFound, PermissionDenied, Refused, UsageError
+from aegis.errors import Refused, UsageError
 from aegis.interfaces.cli.options import Globals, completing
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import emit
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async
-from aegis.interfaces.cli.targets import CLUSTER_SCOPED, MANIFESTS, existing_target, split_target
-from aegis.model.changes import Change, Fix, parse_change, within
+from aegis.interfaces.cli.targets import MANIFESTS, existing_target, split_target
+from aegis.model.changes import Change, Fix, parse_change
 from aegis.model.refs import ObjectRef
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from aegis.wiring import System
 
 _LARGEST = 1 << 20
-_VALUES_STAND_IN = (
-    ("v1", "ConfigMap"),
-    ("apps/v1", "Deployment"),
-    ("apps/v1", "StatefulSet"),
-    ("apps/v1", "DaemonSet"),
-    ("apps/v1", "ReplicaSet"),
-    ("apps/v1", "ControllerRevision"),
-    ("batch/v1", "CronJob"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,43 +205,9 @@ async def read_given(tools: Tools, path: Path | None, namespace: str) -> Fix | N
         UsageError: if the file is not of that form.
         Refused: if it does what no fix may do.
     """
-    if path is None:
-        return None
-    from aegis.delivery.given import objections, unexplained, untriable
-    from aegis.flows.remediation import given_fix
+    from aegis.flows.given import checked_fix
 
-    changes = [await _resolved(tools, change) for change in parse_changes(path, namespace)]
-    _permitted([said for change in changes if (said := untriable(change.target))])
-    if elsewhere := [change.target for change in changes if change.target.namespace != namespace]:
-        raise UsageError(f"{elsewhere[0]} is outside the namespace {namespace}", hint="A trial covers one namespace.")
-    live = [await _there(tools, change.target) for change in changes]
-    fix = await given_fix(tools, changes)
-    assert fix.change_set is not None  # noqa: S101 - a given fix is its changes
-    _permitted(objections(fix.change_set, live))
-    doubts = unexplained(fix.change_set, live, await _where_values_stand(tools, namespace))
-    return await given_fix(tools, changes, doubts=doubts) if doubts else fix
-
-
-def _permitted(objections: list[str]) -> None:
-    """Go on only where nothing is said against a given fix.
-
-    Raises:
-        Refused: with all that is.
-    """
-    if objections:
-        raise Refused(f"the given fix is not permitted: {'; '.join(objections[:10])}", hint="Change the fix.")
-
-
-async def _where_values_stand(tools: Tools, namespace: str) -> list[Any]:
-    """What of a namespace may hold the values of a workload, now and before; what may not be read tells nothing."""
-    found: list[Any] = []
-    for api_version, kind in _VALUES_STAND_IN:
-        try:
-            found += await tools.reader.list(api_version, kind, namespace=namespace)
-        except PermissionDenied:
-            continue
-    # A ControllerRevision holds a former template of a StatefulSet or a DaemonSet as its data.
-    return [{**one, "spec": one["data"].get("spec")} if "revision" in one and one.get("data") else one for one in found]
+    return await checked_fix(tools, parse_changes(path, namespace), namespace) if path else None
 
 
 def parse_changes(path: Path, namespace: str) -> list[Change]:
@@ -314,20 +271,3 @@ def _text_of(path: Path) -> str:
     if len(text) > _LARGEST:
         raise UsageError(f"{path} is too large for a list of changes")
     return text
-
-
-async def _resolved(tools: Tools, change: Change) -> Change:
-    """With the apiVersion and the kind as the server spells them."""
-    target = change.target
-    if not target.api_version:
-        known = await tools.reader.resolve(target.kind)
-        namespace = "" if known.namespace == CLUSTER_SCOPED else target.namespace
-        target = replace(known, name=target.name, namespace=namespace)
-    return within(replace(change, target=target), target.namespace)
-
-
-async def _there(tools: Tools, ref: ObjectRef) -> Any:
-    try:
-        return await tools.reader.get(ref)
-    except NotFound as error:
-        raise NotFound(f"the given fix changes {ref}, which is not there", hint="Correct its target.") from error
