@@ -38,6 +38,7 @@ _TEXT: Final = re.compile(
     r"(?P<priority>[A-Za-z]{4,13}) (?P<output>\S.*)",
     re.ASCII | re.DOTALL,
 )
+_CLOCK: Final = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?: ", re.ASCII)
 _KEY: Final = re.compile(r"(?:(?<=[\s(|])|^)([A-Za-z][A-Za-z0-9_.]{0,63}(?:\[[^\]\s=]{1,64}\])?)=", re.ASCII)
 
 _FIELD_OF: Final[Mapping[str, str]] = {
@@ -99,6 +100,18 @@ class Alert:
     def time(self) -> datetime | None:
         """When it happened, to the microsecond."""
         return None if self.time_ns is None else _EPOCH + timedelta(microseconds=self.time_ns // 1000)
+
+    @property
+    def clock_ns(self) -> int | None:
+        """Nanoseconds since midnight, in Falco's own zone, of a text that gives no date; None for any other alert."""
+        if not self.from_text or self.time_ns is not None:
+            return None
+        found = _CLOCK.match(self.output)
+        if found is None:
+            return None
+        hours, minutes, seconds, fraction = found.groups()
+        whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+        return whole * _NANOSECONDS + int((fraction or "0").ljust(9, "0"))
 
     @property
     def message(self) -> str:

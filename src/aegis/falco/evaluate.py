@@ -62,10 +62,12 @@ class _Source:
     Attributes:
         entry: of what type it is, transformers included.
         values: its values for an event, none where it has none.
+        some: for a field that has many, those that are told where not all are.
     """
 
     entry: Entry
     values: Callable[[Fields], Sequence[Any]]
+    some: Callable[[Fields], Sequence[Any]] | None = None
 
 
 def compiled(condition: Condition, *, absent_is_unknown: bool = False) -> Check:
@@ -113,6 +115,8 @@ class _Compiler:
         holds = against(left.entry, check.operator, check.modifier, texts)
         if left.entry.is_list and check.operator == "in":
             return lambda fields: bool(values := left.values(fields)) and all(map(holds, values))
+        if left.some is not None:
+            return _any_of(holds, left.some, left.values)
         return lambda fields: any(map(holds, left.values(fields)))
 
     def _between(self, left: _Source, check: Comparison, term: Term) -> Callable[[Fields], bool]:
@@ -158,11 +162,10 @@ class _Compiler:
         entry, name, strict = resolve(field), str(field), self._strict
         plain = f"{field.name}[{field.argument}]" if field.argument is not None else field.name
         read = reader(entry)
-        is_ancestor = entry.name in _ANCESTRAL and field.argument is None
+        if entry.name in ANCESTRAL and field.argument is None:
+            return _ancestors(entry, read, strict=strict)
 
         def values(fields: Fields) -> Sequence[Any]:
-            if is_ancestor:
-                return _ancestors(fields, entry.name, read, strict=strict)
             value = fields.get(plain, fields.get(name, _ABSENT))
             if value is _ABSENT:
                 if strict:
@@ -185,7 +188,15 @@ class _Compiler:
 
 
 _ABSENT = object()
-_ANCESTRAL = frozenset({"proc.aname", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.apid"})
+ANCESTRAL = frozenset({"proc.aname", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.apid"})
+"""Fields that without an argument stand for every ancestor."""
+
+
+def _any_of(
+    holds: Callable[[Any], bool], some: Callable[[Fields], Sequence[Any]], values: Callable[[Fields], Sequence[Any]]
+) -> Callable[[Fields], bool]:
+    """One of the values that are told is enough; that none of all is takes all of them."""
+    return lambda fields: any(map(holds, some(fields))) or any(map(holds, values(fields)))
 
 
 def _guarded(holds: Callable[[Fields], bool]) -> Check:
@@ -244,11 +255,29 @@ def _literals(term: Term) -> Iterable[Literal]:
     return (item for item in items if isinstance(item, Literal))
 
 
-def _ancestors(fields: Fields, name: str, read: Callable[[Any], Sequence[Any]], *, strict: bool) -> Sequence[Any]:
-    told = [value for key, value in fields.items() if key.startswith(f"{name}[") and value is not None]
-    if strict:
-        raise _Untold
-    return [one for value in told for one in read(value)]
+def _ancestors(entry: Entry, read: Callable[[Any], Sequence[Any]], *, strict: bool) -> _Source:
+    prefix = f"{entry.name}["
+
+    def some(fields: Fields) -> Sequence[Any]:
+        told = [value for key, value in fields.items() if key.startswith(prefix) and value is not None]
+        return [one for value in told for one in read(value)]
+
+    def values(fields: Fields) -> Sequence[Any]:
+        if strict and not _reaches_the_root(fields, prefix):
+            raise _Untold
+        return some(fields)
+
+    return _Source(entry=entry, values=values, some=some)
+
+
+def _reaches_the_root(fields: Fields, prefix: str) -> bool:
+    """Whether every ancestor is told: from the parent on, up to the first that is none."""
+    number = 1
+    while (key := f"{prefix}{number}]") in fields:
+        if fields[key] is None:
+            return True
+        number += 1
+    return False
 
 
 # Transformers.

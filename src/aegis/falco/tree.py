@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _ESCAPES = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"'}
@@ -114,6 +115,55 @@ def text(condition: Condition) -> str:
         case Comparison(left, operator, right, modifier):
             words = [_plain(left), operator, *([modifier] if modifier else []), _value(right)]
             return " ".join(words)
+
+
+def conjuncts(condition: Condition) -> Iterator[Condition]:
+    """What must all hold for the condition to hold."""
+    if isinstance(condition, And):
+        for child in condition.children:
+            yield from conjuncts(child)
+    else:
+        yield condition
+
+
+def checks_in(condition: Condition) -> Iterator[Comparison | Exists]:
+    """Every check of a condition, macros left out, in order."""
+    match condition:
+        case And(children) | Or(children):
+            for child in children:
+                yield from checks_in(child)
+        case Not(child):
+            yield from checks_in(child)
+        case Comparison() | Exists():
+            yield condition
+        case Reference():
+            return
+
+
+def fields_in(condition: Condition) -> Iterator[Field]:
+    """Every field that a condition looks at, as often as it does."""
+    for check in checks_in(condition):
+        yield from fields_of_term(check.left)
+        if isinstance(check, Comparison):
+            yield from fields_of_term(check.right)
+
+
+def fields_of_term(term: Term) -> Iterator[Field]:
+    """Every field of one side of a check."""
+    match term:
+        case Field():
+            yield term
+        case Group(items) | Transformed(_, items):
+            for item in items:
+                yield from fields_of_term(item)
+        case Literal():
+            return
+
+
+def columns_of(field: Field) -> tuple[str, ...]:
+    """The names under which an alert may tell the field."""
+    plain = field.name if field.argument is None else f"{field.name}[{field.argument}]"
+    return (plain,) if plain == str(field) else (plain, str(field))
 
 
 def escaped(value: str) -> str:

@@ -1,0 +1,268 @@
+"""Conditions over columns: what `evaluate` says of one alert, said of millions at once.
+
+Each field is a column of codes into its distinct values. A part of a condition that touches one field is evaluated once
+for each distinct value, by `evaluate` itself, into a table that is then looked up; fields with few values come first,
+and values of the others are looked at only where the alert is not decided yet. So the truth has one definition, and the
+speed is that of a lookup. Kleene's logic is arithmetic on `FALSE < UNKNOWN < TRUE`: and is the least, or the greatest.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegis.falco.evaluate import ANCESTRAL, Fields, Truth, compiled
+from aegis.falco.tree import And, Condition, Not, Or, columns_of, fields_in
+
+FALSE: Final = 0
+UNKNOWN: Final = 1
+TRUE: Final = 2
+_UNTRIED: Final = 255
+_BLOCK: Final = 1 << 16
+"""Rows that are looked at in one go: few enough that what is between stays in the processor's cache."""
+_SPARSE: Final = 8
+"""Below one undecided row in so many, rows are picked one by one."""
+_FEW: Final = 256
+"""Distinct values that are all tried at once."""
+
+Truths = NDArray[np.uint8]
+Rows = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One field of many alerts.
+
+    Attributes:
+        codes: for each alert 0 where the field is not told, else 1 + the index of its value.
+        values: the distinct values.
+    """
+
+    codes: NDArray[Any]
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Many alerts, by field."""
+
+    rows: int
+    columns: Mapping[str, Column]
+
+    def save(self, folder: Path) -> None:
+        """Write it where `opened` finds it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, column in enumerate(self.columns.values()):
+            np.save(folder / f"{number}.npy", column.codes)
+        values = [{"name": name, "values": list(column.values)} for name, column in self.columns.items()]
+        text = json.dumps({"rows": self.rows, "columns": values})
+        (folder / "values.json").write_text(text, encoding="utf-8")
+
+
+def opened(folder: Path) -> Table:
+    """A table that was saved; its codes are mapped into memory, not read."""
+    said = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    columns = {
+        column["name"]: Column(codes=np.load(folder / f"{number}.npy", mmap_mode="r"), values=column["values"])
+        for number, column in enumerate(said["columns"])
+    }
+    return Table(rows=said["rows"], columns=columns)
+
+
+def encoded(alerts: Iterable[Fields], names: Iterable[str] | None = None) -> Table:
+    """The alerts' fields as columns; `names` leaves out all others."""
+    wanted = None if names is None else frozenset(names)
+    codes: dict[str, array[int]] = {}
+    known: dict[str, dict[Any, int]] = {}
+    values: dict[str, list[Any]] = {}
+    count = 0
+    for count, fields in enumerate(alerts, 1):
+        for name, value in fields.items():
+            if wanted is not None and name not in wanted:
+                continue
+            column = codes.setdefault(name, array("I"))
+            column.extend([0] * (count - 1 - len(column)))
+            column.append(_code(value, known.setdefault(name, {}), values.setdefault(name, [])))
+    columns = {}
+    for name, column in codes.items():
+        column.extend([0] * (count - len(column)))
+        columns[name] = Column(codes=np.array(column, dtype=_narrowest(len(values[name]))), values=values[name])
+    return Table(rows=count, columns=columns)
+
+
+def _code(value: Any, known: dict[Any, int], values: list[Any]) -> int:
+    # True, 1 and 1.0 are equal in Python and yet not the same in an alert.
+    key = value if isinstance(value, str) else (type(value).__name__, repr(value))
+    code = known.get(key)
+    if code is None:
+        values.append(value)
+        code = known[key] = len(values)
+    return code
+
+
+def _narrowest(values: int) -> type[np.unsignedinteger[Any]]:
+    return np.uint8 if values < 1 << 8 else np.uint16 if values < 1 << 16 else np.uint32
+
+
+def truths(
+    condition: Condition, table: Table, *, absent_is_unknown: bool = False, rows: NDArray[np.intp] | None = None
+) -> Truths:
+    """For each row of a table (or each of some rows) whether the condition holds: FALSE, UNKNOWN or TRUE.
+
+    An `EvaluationError` is raised where Falco would refuse the condition.
+    """
+    compiled(condition, absent_is_unknown=absent_is_unknown)
+    plan = _Planner(table, absent_is_unknown=absent_is_unknown).plan(condition)
+    found = np.empty(table.rows if rows is None else len(rows), dtype=np.uint8)
+    for start in range(0, len(found), _BLOCK):
+        end = min(start + _BLOCK, len(found))
+        found[start:end] = plan.over(slice(start, end) if rows is None else rows[start:end], end - start)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One part of a condition, ready to be asked.
+
+    Attributes:
+        over: its truths for some rows, whose number is given too.
+        cost: how many values it may have to look at.
+    """
+
+    over: Callable[[Rows, int], Truths]
+    cost: int
+
+
+class _Planner:
+    def __init__(self, table: Table, *, absent_is_unknown: bool) -> None:
+        self._table, self._strict = table, absent_is_unknown
+
+    def plan(self, condition: Condition) -> _Step:
+        names = self._columns(condition)
+        if not names:
+            truth = _number(self._check(condition)({}))
+            return _Step(lambda _, count: np.full(count, truth, dtype=np.uint8), 0)
+        if len(names) == 1:
+            return self._looked_up(condition, names[0])
+        match condition:
+            case Not(child):
+                inner = self.plan(child)
+                return _Step(lambda rows, count: np.uint8(TRUE) - inner.over(rows, count), inner.cost)
+            case And(children):
+                return _joined(self._merged(children, And), FALSE, np.minimum)
+            case Or(children):
+                return _joined(self._merged(children, Or), TRUE, np.maximum)
+            case _:
+                return self._tried(condition, names)
+
+    def _merged(self, children: tuple[Condition, ...], join: type[And | Or]) -> list[_Step]:
+        # Parts of the same single field become one table.
+        groups: dict[object, list[Condition]] = {}
+        for number, child in enumerate(children):
+            names = self._columns(child)
+            groups.setdefault(names[0] if len(names) == 1 else number, []).append(child)
+        steps = [self.plan(group[0] if len(group) == 1 else join(tuple(group))) for group in groups.values()]
+        return sorted(steps, key=lambda step: step.cost)
+
+    def _columns(self, condition: Condition) -> list[str]:
+        touched: dict[str, None] = {}
+        for field in fields_in(condition):
+            if field.name in ANCESTRAL and field.argument is None:
+                names = [name for name in self._table.columns if name.startswith(f"{field.name}[")]
+            else:
+                names = [name for name in columns_of(field) if name in self._table.columns][:1]
+            touched.update(dict.fromkeys(names))
+        return list(touched)
+
+    def _check(self, condition: Condition) -> Callable[[Fields], Truth]:
+        return compiled(condition, absent_is_unknown=self._strict)
+
+    def _looked_up(self, condition: Condition, name: str) -> _Step:
+        column, check = self._table.columns[name], self._check(condition)
+        answers = np.full(len(column.values) + 1, _UNTRIED, dtype=np.uint8)
+
+        def answer(code: int) -> int:
+            return _number(check({name: column.values[code - 1]} if code else {}))
+
+        if len(answers) <= _FEW:
+            answers[:] = [answer(code) for code in range(len(answers))]
+            return _Step(lambda rows, _: answers.take(column.codes[rows]), len(answers))
+
+        def over(rows: Rows, _count: int) -> Truths:
+            codes = column.codes[rows]
+            found = answers.take(codes)
+            untried = found == _UNTRIED
+            if untried.any():
+                for code in np.unique(codes[untried]).tolist():
+                    answers[code] = answer(code)
+                found = answers.take(codes)
+            return found
+
+        return _Step(over, len(answers))
+
+    def _tried(self, condition: Condition, names: list[str]) -> _Step:
+        # A check of several fields: once for each combination that occurs.
+        columns, check = [self._table.columns[name] for name in names], self._check(condition)
+        known: dict[tuple[int, ...], int] = {}
+
+        def answer(codes: tuple[int, ...]) -> int:
+            if codes not in known:
+                told = zip(names, columns, codes, strict=True)
+                known[codes] = _number(check({name: column.values[code - 1] for name, column, code in told if code}))
+            return known[codes]
+
+        def over(rows: Rows, _count: int) -> Truths:
+            stacked = np.stack([column.codes[rows].astype(np.uint32) for column in columns], axis=1)
+            distinct, inverse = np.unique(stacked, axis=0, return_inverse=True)
+            answers = np.array([answer(tuple(codes)) for codes in distinct.tolist()], dtype=np.uint8)
+            return answers.take(inverse.reshape(-1))
+
+        return _Step(over, sum(len(column.values) for column in columns) << 4)
+
+
+def _joined(steps: list[_Step], settled: int, join: np.ufunc) -> _Step:
+    first, *others = steps
+
+    def over(rows: Rows, count: int) -> Truths:
+        found = first.over(rows, count)
+        for step in others:
+            open_rows = found != settled
+            left = int(np.count_nonzero(open_rows))
+            if not left:
+                break
+            if left * _SPARSE > count:
+                join(found, step.over(rows, count), out=found)
+                continue
+            at = np.flatnonzero(open_rows)
+            picked = at + rows.start if isinstance(rows, slice) else rows[at]
+            found[at] = join(found[at], step.over(picked, left))
+        return found
+
+    return _Step(over, sum(step.cost for step in steps))
+
+
+def _number(truth: Truth) -> int:
+    return UNKNOWN if truth is None else TRUE if truth else FALSE
+
+
+def undecided(condition: Condition, table: Table, rows: NDArray[np.intp]) -> Iterator[tuple[Condition, int]]:
+    """Which checks left the condition unknown, and on how many of the rows, in the three-valued reading."""
+    found = truths(condition, table, absent_is_unknown=True, rows=rows)
+    unknown = rows[found == UNKNOWN]
+    if not len(unknown):
+        return
+    match condition:
+        case And(children) | Or(children):
+            for child in children:
+                yield from undecided(child, table, unknown)
+        case Not(child):
+            yield from undecided(child, table, unknown)
+        case _:
+            yield condition, len(unknown)
