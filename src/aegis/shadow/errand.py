@@ -94,8 +94,8 @@ async def until_ended(place: Place, label: str, container: str, *, seconds: floa
             contextlib.aclosing(_sights(place, label, container)) as sights,
         ):
             async for sight in sights:
-                if sight.began and not seen.began:
-                    deadline.reschedule(loop.time() + seconds)
+                begins = sight.began and not seen.began
+                deadline.reschedule(loop.time() + seconds if begins else deadline.when())
                 seen = sight
     except TimeoutError:
         return replace(seen, late=True, why="" if seen.began else _waits(seen.pod))
