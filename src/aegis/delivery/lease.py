@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from aegis.drivers.shielding import shielded
 from aegis.errors import AegisError, Conflict, NotFound, Refused, Unavailable
 from aegis.model.canonical import digest
 from aegis.model.changes import JsonPatch
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import Actuator, ClusterReader, Purpose
-from aegis.shadow.namespace import CREATED_BY, shielded
+from aegis.shadow.namespace import CREATED_BY
 
 PREFIX: Final = "aegis-fix-"
 CHANGE: Final = "aegis-change"

@@ -15,6 +15,7 @@ from aegis.delivery.regression import Aftermath
 from aegis.delivery.stood import moved, stand
 from aegis.delivery.watch import Watched as Subject
 from aegis.delivery.watch import health_of, watch
+from aegis.drivers.shielding import shielded
 from aegis.errors import Conflict, Defect, Invalid, NotFound, Refused
 from aegis.flows.decide import Reason
 from aegis.flows.events import (
@@ -40,7 +41,6 @@ from aegis.model.incident import Incident, Undo
 from aegis.model.refs import ObjectRef
 from aegis.model.verdict import Decision
 from aegis.ports import Purpose
-from aegis.shadow.namespace import shielded
 
 _NOTHING = Health(wanted=0, ready=0)
 

@@ -11,11 +11,11 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from aegis.drivers.shielding import shielded
 from aegis.errors import AegisError, NotFound
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.model.signature import container_statuses
 from aegis.ports import LogQuery
-from aegis.shadow.namespace import shielded
 from aegis.shadow.probe import PROBE, Place
 
 _NO_START = frozenset({

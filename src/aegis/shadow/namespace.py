@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from aegis.actuator import SHADOW_PREFIX
+from aegis.drivers.shielding import shielded
 from aegis.errors import Conflict, Refused, Unavailable
 from aegis.model.canonical import digest
 from aegis.model.refs import Json, JsonObject, ObjectRef
@@ -251,25 +252,6 @@ async def _ours(reader: ClusterReader, purpose: Purpose) -> dict[str, str]:
         if namespace and (marks.get(CREATED_BY), marks.get(INCIDENT)) == ("aegis", purpose.incident):
             found[name] = str(namespace["metadata"].get("uid") or "")
     return found
-
-
-async def shielded(work: Coroutine[None, None, None]) -> None:
-    """Finish a piece of work even if the task around it is cancelled meanwhile; the cancellation comes after.
-
-    Raises:
-        CancelledError: what came meanwhile.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None and not task.cancelled():
-        task.exception()
-        raise cancelled
-    task.result()
 
 
 def _namespace_ref(name: str) -> ObjectRef:

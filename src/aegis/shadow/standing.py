@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from aegis.drivers.shielding import shielded
 from aegis.errors import AegisError, Conflict, NotFound, Refused, Unavailable
 from aegis.model.changes import Fix, JsonPatch
 from aegis.model.refs import Json, JsonObject, ObjectRef
@@ -35,7 +36,6 @@ from aegis.shadow.namespace import (
     Shadow,
     namespace_object,
     rivals,
-    shielded,
     workload_label,
 )
 from aegis.shadow.probe import Place

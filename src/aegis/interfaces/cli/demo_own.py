@@ -86,7 +86,7 @@ class Ground:
             await self._make(name)
             yield moved(scenario, name, self.folder)
         finally:
-            from aegis.shadow.namespace import shielded
+            from aegis.drivers.shielding import shielded
 
             await shielded(remove(self.system.reader, self.outside, self.run, name))
 
