@@ -30,7 +30,9 @@ class ScanRules:
         trivy_database_days: how old its database may be.
         kubesec_min_score: the lowest score that passes.
         zap_image: what is run where ZAP is run for each scan, by digest or tag.
-        zap_api_url: a ZAP daemon; empty: ZAP is run for each scan.
+        zap_api_url: a ZAP daemon of AEGIS's own; empty: ZAP is run for each scan.
+        zap_api_key: the key of that daemon.
+        docker_host: where Docker's daemon listens, as `DOCKER_HOST` writes it; empty: where Docker looks by itself.
         falco_namespace: where Falco is; empty: it is looked for.
         falco_labels: labels of its pods; empty: they are looked for.
         falco_threshold: the lowest priority that counts.
@@ -44,6 +46,8 @@ class ScanRules:
     kubesec_min_score: int = 0
     zap_image: str = "ghcr.io/zaproxy/zaproxy:stable"
     zap_api_url: str = ""
+    zap_api_key: str = field(default="", repr=False)
+    docker_host: str = ""
     falco_namespace: str = ""
     falco_labels: str = ""
     falco_threshold: Priority = Priority.WARNING
