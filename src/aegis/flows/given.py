@@ -26,13 +26,14 @@ _VALUES_STAND_IN: Final = (
 )
 
 
-async def checked_fix(tools: Reading, changes: Sequence[Change], namespace: str) -> Fix:
+async def checked_fix(tools: Reading, changes: Sequence[Change], namespace: str, *, only_tried: bool = False) -> Fix:
     """The fix that these changes are, if it may be tried.
 
     Args:
         tools: what to read the cluster with.
         changes: what it does; kinds may be spelled as kubectl takes them.
         namespace: the one that it may touch.
+        only_tried: it is tried in a shadow and then forgotten: the trial says what is wrong with it, not a rule.
 
     Raises:
         UsageError: if an object lies elsewhere, or there is no change, or two of one object.
@@ -46,6 +47,8 @@ async def checked_fix(tools: Reading, changes: Sequence[Change], namespace: str)
     live = [await _there(tools, change.target) for change in resolved]
     fix = await given_fix(tools, resolved)
     assert fix.change_set is not None  # noqa: S101 - a given fix is its changes
+    if only_tried:
+        return fix
     _permit(objections(fix.change_set, live))
     doubts = unexplained(fix.change_set, live, await _where_values_stand(tools, namespace))
     return await given_fix(tools, resolved, doubts=doubts) if doubts else fix

@@ -7,6 +7,7 @@ verified or removed while nobody holds its lock was left half-way, and the next 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from aegis.errors import AegisError, PermissionDenied, Refused
+from aegis.errors import AegisError, PermissionDenied, Refused, UsageError
 from aegis.flows.tools import utc_now
 from aegis.model.changes import Fix
 from aegis.model.refs import ObjectRef
@@ -24,6 +25,7 @@ from aegis.stores.locks import target_lock
 
 _BEAT = UNFINISHED.total_seconds() / 5
 _LOOK = 0.5
+_NAME = re.compile(r"[a-z0-9]{1,32}")
 _WAIT_FOR_OTHERS = 2.0
 _MEND = 20.0
 """Real seconds that whoever wanted something else waits for what a dead process left."""
@@ -63,17 +65,23 @@ def recorded_namespaces(audit: AuditLog, incident: str = "") -> frozenset[str]:
     )
 
 
-async def create(tools: ShadowTools, target: ObjectRef, life: timedelta) -> ShadowSession:
+async def create(tools: ShadowTools, target: ObjectRef, life: timedelta, *, shadow_id: str = "") -> ShadowSession:
     """Make a shadow of a workload; see `ShadowProvider.create`.
 
     Args:
         tools: to work with.
         target: a workload of production.
         life: how long it shall stand; two hours at most.
+        shadow_id: what to call it, of a-z and 0-9; empty: something random.
+
+    Raises:
+        UsageError: if that is no name, or taken.
     """
+    if shadow_id and (not _NAME.fullmatch(shadow_id) or any(one.id == shadow_id for one in tools.store.list())):
+        raise UsageError(f"{shadow_id!r} is no free name for a shadow", hint="Use up to 32 of a-z and 0-9.")
     now = tools.now()
     session = ShadowSession(
-        id=secrets.token_hex(4),
+        id=shadow_id or secrets.token_hex(4),
         provider=tools.provider.name,
         cluster_uid=tools.cluster_uid,
         target=target,
