@@ -27,7 +27,10 @@ class ScanRules:
         timeouts: seconds that one run of a tool may take, by its name; others take `timeout`.
         timeout: the seconds of all others.
         trivy_server: URL of a trivy server; empty: the tool looks by itself.
+        trivy_token: of that server.
         trivy_database_days: how old its database may be.
+        trivy_cache: the folder in which trivy keeps its databases; None: its own, in the home folder.
+        trivy_scratch: references of images that hold no package by intention, so that none has to be found.
         kubesec_min_score: the lowest score that passes.
         zap_image: what is run where ZAP is run for each scan, by digest or tag.
         zap_api_url: a ZAP daemon of AEGIS's own; empty: ZAP is run for each scan.
@@ -42,7 +45,10 @@ class ScanRules:
     timeouts: Mapping[str, float] = field(default_factory=dict)
     timeout: float = 180.0
     trivy_server: str = ""
+    trivy_token: str = field(default="", repr=False)
     trivy_database_days: float = 14.0
+    trivy_cache: Path | None = None
+    trivy_scratch: tuple[str, ...] = ()
     kubesec_min_score: int = 0
     zap_image: str = "ghcr.io/zaproxy/zaproxy:stable"
     zap_api_url: str = ""
