@@ -6,7 +6,7 @@ is the words of whoever is watched. What it says of *this* place is believed at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +37,7 @@ class Attribution:
 
     namespaces: Mapping[str, str]
     container: Callable[[str], str | None]
-    elsewhere: frozenset[str] = frozenset()
+    elsewhere: Collection[str] = frozenset()
 
     def whose(self, alert: Alert) -> str:
         """The owner's name, or `elsewhere`, or `unknown`. A container id that is known says it; else the namespace does."""

@@ -32,6 +32,8 @@ _MARGIN: Final = timedelta(seconds=60)
 _STARTING: Final = timedelta(seconds=10)
 """Falco writes its first line (its version) within so long of its start."""
 _SECOND: Final = 1_000_000_000
+_QUARTER: Final = 900 * _SECOND
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOST: Final = ("Outputs queue out of memory", "Falco internal: syscall event drop")
 """What Falco logs, as no alert, when its outputs or it itself cannot keep up."""
 
@@ -57,6 +59,7 @@ class Sentry:
         ready_since: when it last became ready; None: it is not ready.
         started_at: when its present run began; None: it does not run.
         restarts: how often it was restarted.
+        image: what runs in that container.
     """
 
     namespace: str
@@ -67,6 +70,7 @@ class Sentry:
     ready_since: datetime | None
     started_at: datetime | None
     restarts: int
+    image: str = ""
 
     def lapses(self, since: datetime) -> list[str]:
         """Why it may not have seen all that happened on its node from then on.
@@ -108,7 +112,7 @@ class Seen:
 
     Attributes:
         alert: what it says.
-        at_ns: nanoseconds since 1970 of the event; where a text gives no date, of the line.
+        at_ns: nanoseconds since 1970 of the event; a text gives no date, so there it is found from the line's own time.
         node: on which node it was seen.
     """
 
@@ -152,6 +156,7 @@ class AlertLog:
 
     Attributes:
         alerts: those that were kept so far.
+        lines: how many lines were read so far.
     """
 
     reader: ClusterReader
@@ -159,6 +164,7 @@ class AlertLog:
     since: datetime
     wanted: Callable[[Seen], bool]
     alerts: list[Seen] = field(default_factory=list)
+    lines: int = 0
     _faults: dict[str, None] = field(default_factory=dict)
     _unread: str = ""
     _position: _Position = field(init=False)
@@ -197,9 +203,9 @@ class AlertLog:
         head = await self._ask(since=None, limit=_HEAD, previous=False)
         first = parse_moment(head.partition(" ")[0])
         began = self.sentry.started_at
-        if first is None or began is None or first <= _nanoseconds(self.since):
+        if first is None or began is None or first <= nanoseconds(self.since):
             return
-        if first > _nanoseconds(began + _STARTING):
+        if first > nanoseconds(began + _STARTING):
             self._fault(f"the log of {self._who} was rotated meanwhile")
 
     @property
@@ -211,6 +217,7 @@ class AlertLog:
         for _ in range(_PAGES):
             text = await self._ask(since=position.moment, limit=limit, previous=previous)
             fresh = position.advance(text)
+            self.lines += len(fresh)
             for stamp, line in fresh:
                 self._take(stamp, line)
             if len(text.encode()) < limit:
@@ -235,11 +242,11 @@ class AlertLog:
         if alert is None:
             if looks_like_json(line) or stamp is None or len(line) > LONGEST_LINE:
                 self._fault(f"the log of {self._who} has lines that cannot be read")
-            elif stamp >= _nanoseconds(self.since) and any(words in line for words in _LOST):
+            elif stamp >= nanoseconds(self.since) and any(words in line for words in _LOST):
                 self._fault(f"Falco dropped events on {self.sentry.node}")
             return
-        at = alert.time_ns if alert.time_ns is not None else stamp
-        if at is None or at < _nanoseconds(self.since - CLOCKS):
+        at = alert.time_ns if alert.time_ns is not None else _event_time(alert.clock_ns, stamp)
+        if at is None or at < nanoseconds(self.since - CLOCKS):
             return
         if alert.tells_of_loss:
             self._fault(f"Falco dropped events on {self.sentry.node}")
@@ -293,8 +300,8 @@ def _stamped(raw: str) -> tuple[int | None, str]:
 def _sentries(pods: Iterable[Json]) -> Iterator[Sentry]:
     for pod in pods:
         metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-        names = [str(one.get("name")) for one in spec.get("containers") or []]
-        container = _CONTAINER if _CONTAINER in names else names[0] if len(names) == 1 else ""
+        images = {str(one.get("name")): str(one.get("image") or "") for one in spec.get("containers") or []}
+        container = _CONTAINER if _CONTAINER in images else next(iter(images)) if len(images) == 1 else ""
         over = status.get("phase") in {"Succeeded", "Failed"}
         if over or not container or str(metadata.get("namespace")).startswith(SHADOW_PREFIX):
             continue
@@ -310,6 +317,7 @@ def _sentries(pods: Iterable[Json]) -> Iterator[Sentry]:
             ready_since=_time(_ready_condition(status).get("lastTransitionTime")) if ready else None,
             started_at=_time(running.get("startedAt")),
             restarts=int(run.get("restartCount") or 0),
+            image=images[container],
         )
 
 
@@ -322,5 +330,21 @@ def _time(text: object) -> datetime | None:
     return None if moment is None else datetime.fromtimestamp(moment // _SECOND, UTC)
 
 
-def _nanoseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000) * 1000
+def _event_time(clock: int | None, stamp: int | None) -> int | None:
+    """When an event happened of which only the time of day is known: the last such moment before its line was written.
+
+    Falco writes local time, and zones differ by quarters of an hour: so only what is left of one counts.
+    """
+    if clock is None or stamp is None:
+        return stamp
+    latest = stamp + _span(CLOCKS)
+    return latest - (latest - clock) % _QUARTER
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Nanoseconds since 1970 of a moment, exactly."""
+    return _span(moment - _EPOCH)
+
+
+def _span(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * 1000
