@@ -20,14 +20,14 @@ FOUND = SecurityFinding(
 )
 
 
-def report(outcome: ScannerOutcome, **more: bool) -> SecurityReport:
+def report(outcome: ScannerOutcome, *, blocks: bool = False, gap: bool = False) -> SecurityReport:
     result = ScanResult(scanner="trivy", status=ScanStatus.FINDINGS, findings=(FOUND,), tool=Tool(name="trivy"))
     return SecurityReport(
         passed=outcome is ScannerOutcome.PASSED,
         findings=(FOUND,),
         scanner_results={"trivy": (result,)},
         timestamp=AT,
-        verdicts={"trivy": ScannerVerdict(scanner="trivy", outcome=outcome, reason="why", **more)},
+        verdicts={"trivy": ScannerVerdict(scanner="trivy", outcome=outcome, reason="why", blocks=blocks, gap=gap)},
         suppressed=(Suppressed(finding=FOUND, waiver="w", owner="team", reason="known", expires="2027-01-01"),),
     )
 
