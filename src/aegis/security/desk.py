@@ -32,6 +32,9 @@ class ScanRules:
         trivy_cache: the folder in which trivy keeps its databases; None: its own, in the home folder.
         trivy_scratch: references of images that hold no package by intention, so that none has to be found.
         kubesec_min_score: the lowest score that passes.
+        kubesec_url: a Kubesec server of AEGIS's own; empty: its program is run.
+        kubesec_schemas: where its program finds the schemas of this cluster, as `SCHEMA_LOCATION` names them; empty:
+            it checks none.
         zap_image: what is run where ZAP is run for each scan, by digest or tag.
         zap_api_url: a ZAP daemon of AEGIS's own; empty: ZAP is run for each scan.
         zap_api_key: the key of that daemon.
@@ -50,6 +53,8 @@ class ScanRules:
     trivy_cache: Path | None = None
     trivy_scratch: tuple[str, ...] = ()
     kubesec_min_score: int = 0
+    kubesec_url: str = ""
+    kubesec_schemas: str = ""
     zap_image: str = "ghcr.io/zaproxy/zaproxy:stable"
     zap_api_url: str = ""
     zap_api_key: str = field(default="", repr=False)
