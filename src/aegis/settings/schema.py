@@ -209,6 +209,9 @@ class Security(Section):
     zap_image: str = Field(default="ghcr.io/zaproxy/zaproxy:stable", description="The image that is run for each scan.")
     zap_timeout_seconds: float = Field(default=300.0, gt=0, le=3600, description="Seconds that one scan may take.")
     docker_path: Path | None = Field(default=None, description="Docker's program; unset: it is looked for on PATH.")
+    docker_host: str = Field(
+        default="", description="Docker's daemon; empty: what DOCKER_HOST says, else the usual one."
+    )
     falco_enabled: bool = Field(default=True, description="Let Falco's alerts veto a trial.")
     falco_namespace: str = Field(default="", description="Falco's namespace; empty: it is looked for.")
     falco_label_selector: str = Field(default="", description="Labels of Falco's pods; empty: they are looked for.")
@@ -221,6 +224,7 @@ class Security(Section):
     exploit_sandbox_enabled: bool = Field(
         default=False, description="Run a proof of concept that you supply against the candidate, in a sandbox."
     )
+    exploit_proofs: Words = Field(default=(), description="Files of proofs of concept that the sandbox runs.")
     sandbox_timeout: float = Field(default=30.0, gt=0, le=600, description="Seconds that it may take.")
 
     @field_validator("required", "fail_open")

@@ -1,0 +1,90 @@
+"""`zap_baseline_scan`: ZAP's baseline scan of a URL, as one call that needs no client."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, Final
+
+from aegis.model.scan import ScanStatus
+from aegis.security.desk import Desk, ScanRules
+from aegis.security.scanners.zap import NAME, look
+from aegis.security.zaproxy.container import DOCKER
+
+__all__ = ["zap_baseline_scan"]
+
+_STATUS: Final = {
+    ScanStatus.CLEAN: "passed",
+    ScanStatus.FINDINGS: "failed",
+    ScanStatus.SKIPPED: "skipped",
+    ScanStatus.PARTIAL: "errored",
+    ScanStatus.ERROR: "errored",
+    ScanStatus.TIMEOUT: "errored",
+}
+
+
+async def zap_baseline_scan(target_url: str, timeout_seconds: int = 300, *, desk: Desk | None = None) -> dict[str, Any]:
+    """Let ZAP follow the links of a service and judge what it answers; nothing is attacked. Nothing that ZAP does is raised.
+
+    Args:
+        target_url: an HTTP service that is reachable from here.
+        timeout_seconds: how long it may take, a first pull of ZAP's image included.
+        desk: what to work with; None: the settings of this user (`security.zap_enabled`, `zap_image`, `zap_api_url`).
+
+    Returns:
+        `target_url`, `tool` (`zap`), `timeout_seconds`, `status` (`passed`, `failed`, `skipped`, `errored`), `passed` (true
+        only for `passed`: a scan that looked at the service and found no fault), `skipped`, `reason`, `alerts` (one a rule,
+        false positives left out), `summary` (how many of them are `high`, `medium`, `low`, `info`), `raw_report` (ZAP's own,
+        without secrets, or None) and `coverage` (what limited the look).
+
+    Raises:
+        UsageError: if the settings cannot be read.
+    """
+    if desk is None:
+        desk = _configured()
+    answer: dict[str, Any] = {
+        "target_url": target_url,
+        "tool": NAME,
+        "timeout_seconds": timeout_seconds,
+        "status": "skipped",
+        "passed": False,
+        "skipped": True,
+        "reason": "switched off: security.zap_enabled",
+        "alerts": [],
+        "summary": {"high": 0, "medium": 0, "low": 0, "info": 0},
+        "raw_report": None,
+        "coverage": [],
+    }
+    if desk is None:
+        return answer
+    timeouts = {**desk.rules.timeouts, NAME: float(timeout_seconds)}
+    looked = await look(target_url, replace(desk, rules=replace(desk.rules, timeouts=timeouts)))
+    result = looked.result
+    return answer | {
+        "status": _STATUS[result.status],
+        "passed": result.status is ScanStatus.CLEAN,
+        "skipped": result.status is ScanStatus.SKIPPED,
+        "reason": result.reason,
+        "alerts": result.details.get("alerts", []),
+        "summary": result.details.get("summary", answer["summary"]),
+        "raw_report": looked.raw,
+        "coverage": list(result.coverage.notes),
+    }
+
+
+def _configured() -> Desk | None:
+    """What this user's settings give; None where ZAP is switched off."""
+    from aegis.settings import load
+
+    loaded = load()
+    security = loaded.settings.security
+    if not security.zap_enabled:
+        return None
+    rules = ScanRules(
+        programs={DOCKER: security.docker_path} if security.docker_path else {},
+        zap_image=security.zap_image,
+        zap_api_url=security.zap_api_url,
+        zap_api_key=security.zap_api_key.get_secret_value() if security.zap_api_key else "",
+        docker_host=security.docker_host or loaded.environ.get("DOCKER_HOST", ""),
+    )
+    return Desk(rules=rules, path=loaded.environ.get("PATH") or os.defpath)
