@@ -19,7 +19,9 @@ def tool() -> FindTool:
     def find(name: str) -> Path:
         found = shutil.which(name)
         if found is None:
-            pytest.skip(f"no {name} on PATH: `make test-scanners` installs semgrep and trivy; kubesec, docker as you do")
+            pytest.skip(
+                f"no {name} on PATH: `make test-scanners` installs semgrep and trivy; kubesec, docker as you do"
+            )
         return Path(found)
 
     return find
