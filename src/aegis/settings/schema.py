@@ -188,6 +188,11 @@ class Security(Section):
     kubesec_enabled: bool = Field(default=True, description="Score manifests with Kubesec.")
     kubesec_min_score: int = Field(default=0, description="The lowest score that passes.")
     kubesec_path: Path | None = Field(default=None, description="The program; unset: it is looked for on PATH.")
+    kubesec_url: str = Field(default="", description="A Kubesec server of your own; empty: the program is run.")
+    kubesec_schemas: str = Field(
+        default="",
+        description="Where Kubesec finds the cluster's schemas (its SCHEMA_LOCATION); empty: it checks none.",
+    )
     kubesec_timeout_seconds: float = Field(default=30.0, gt=0, le=3600, description="Seconds that one run may take.")
     semgrep_enabled: bool = Field(default=True, description="Scan manifests with Semgrep, by rules of AEGIS's own.")
     semgrep_path: Path | None = Field(default=None, description="The program; unset: it is looked for on PATH.")
@@ -200,6 +205,12 @@ class Security(Section):
     trivy_timeout_seconds: float = Field(default=180.0, gt=0, le=3600, description="Seconds that one run may take.")
     trivy_server: str = Field(default="", description="A Trivy server's URL; empty: Trivy looks by itself.")
     trivy_token: SecretStr | None = Field(default=None, description="The token of that server.")
+    trivy_cache: Path | None = Field(
+        default=None, description="The folder of Trivy's databases; unset: Trivy's own, in the home folder."
+    )
+    trivy_scratch: Words = Field(
+        default=(), description="Images that hold no package by intention: of these none has to be found."
+    )
     trivy_database_days: float = Field(
         default=14.0, gt=0, le=365, description="How many days old Trivy's database may be."
     )

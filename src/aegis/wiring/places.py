@@ -44,6 +44,11 @@ class Places:
         return self.folder / "shadows"
 
     @property
+    def scans(self) -> Path:
+        """What scanners keep from run to run."""
+        return self.folder / "scans"
+
+    @property
     def local_cluster(self) -> Path:
         """The embedded cluster of `aegis local`."""
         return self.folder / "local"
