@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from aegis.model.scan import ScanStatus
 from aegis.security.desk import Desk, ScanRules
-from aegis.security.scanners.zap import NAME, look
+from aegis.security.scanners.zap import look
 from aegis.security.zaproxy.container import DOCKER
+from aegis.security.zaproxy.report import NAME
 
 __all__ = ["zap_baseline_scan"]
 
