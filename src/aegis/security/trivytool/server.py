@@ -1,0 +1,40 @@
+"""Asking a trivy server which version it is and of when its database is."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from aegis.model.refs import JsonObject
+from aegis.security.trivytool.report import Unusable, read_object
+
+_SECONDS = 10.0
+_LIMIT = 1 << 16
+_OK = 200
+
+
+async def ask_version(url: str) -> JsonObject:
+    """What the server's `/version` says; no token is sent there, and no redirection followed.
+
+    Raises:
+        Unusable: if it says nothing that can be read, or does not answer.
+    """
+    try:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise Unusable(f"{url!r} is no URL of a trivy server: correct security.trivy_server")
+    except ValueError as error:
+        raise Unusable(f"{url!r} is no URL: correct security.trivy_server") from error
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as http,
+            http.get(f"{url.rstrip('/')}/version", allow_redirects=False) as answer,
+        ):
+            body = await answer.content.read(_LIMIT)
+            if answer.status != _OK:
+                raise Unusable(f"the trivy server answers {answer.status} to /version")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unusable(
+            f"the trivy server does not answer: {str(error) or 'time is up'}: check security.trivy_server"
+        ) from error
+    return read_object(body)
