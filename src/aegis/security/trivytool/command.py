@@ -66,7 +66,8 @@ def image(bench: Bench, subject: Image) -> list[str]:
         raise ValueError(f"{subject.reference[:80]!r} is no image reference")
     platform = ["--platform", subject.platform] if subject.platform and subject.archive is None else []
     where = ["--input", str(subject.archive)] if subject.archive else ["--image-src", "remote", "--", subject.reference]
-    return [*_vulnerabilities(bench, "image", "vuln"), *platform, *where]
+    modules = f"--module-dir={bench.scratch / 'none'}"
+    return [*_vulnerabilities(bench, "image", "vuln"), modules, *platform, *where]
 
 
 def bill(bench: Bench, file: Path) -> list[str]:
@@ -106,7 +107,6 @@ def _report(bench: Bench, command: str) -> list[str]:
         "--format=json",
         f"--config={_NOTHING}",
         f"--ignorefile={_NOTHING}",
-        f"--module-dir={bench.scratch / 'none'}",
         "--skip-version-check",
         "--disable-telemetry",
         f"--timeout={bench.seconds:g}s",
