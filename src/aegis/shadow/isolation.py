@@ -76,7 +76,7 @@ async def prove(places: Sequence[Place], production: Sequence[str]) -> GateResul
             required=False,
             reason="this cluster does not enforce NetworkPolicies: the arms were not cut off, and no Secret was copied",
         )
-    forbidden = [_API, *await _api_address(tools), _METADATA, *production, *tools.limits.internet]
+    forbidden = await forbidden_addresses(tools, production)
     found, reason = [], ""
     try:
         async with asyncio.TaskGroup() as group:
@@ -87,6 +87,11 @@ async def prove(places: Sequence[Place], production: Sequence[str]) -> GateResul
     if reason:
         return GateResult(gate=GATE, outcome=Outcome.ERRORED, required=True, reason=reason, inconclusive=True)
     return judge(found)
+
+
+async def forbidden_addresses(tools: TrialTools, production: Sequence[str]) -> list[str]:
+    """What nothing in an arm may reach: the API server, the cloud's metadata, production, the internet."""
+    return [_API, *await _api_address(tools), _METADATA, *production, *tools.limits.internet]
 
 
 async def _api_address(tools: TrialTools) -> list[str]:

@@ -19,6 +19,7 @@ from aegis.errors import Conflict, Refused, Unavailable
 from aegis.model.canonical import digest
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import Actuator, ClusterReader, Purpose
+from aegis.security.sandbox import SANDBOX
 from aegis.shadow.tools import TrialTools
 
 CREATED_BY = "aegis.io/created-by"
@@ -105,14 +106,17 @@ def fence(namespace: str, *, pods: int, limit_range: bool) -> list[JsonObject]:
     objects = [
         _object("v1/ResourceQuota", namespace, "aegis", {"hard": quota}),
         _policy(namespace, "aegis-deny-all", ingress=[], egress=[]),
-        _policy(namespace, "aegis-within", ingress=[{"from": within}], egress=[{"to": within}]),
-        _policy(namespace, "aegis-dns", egress=[{"to": [_DNS_NAMESPACE], "ports": _DNS_PORTS}]),
+        _policy(namespace, "aegis-within", of=_TRUSTED, ingress=[{"from": within}], egress=[{"to": within}]),
+        _policy(namespace, "aegis-dns", of=_TRUSTED, egress=[{"to": [_DNS_NAMESPACE], "ports": _DNS_PORTS}]),
     ]
     if limit_range:
         defaults = {"type": "Container", "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}
         objects.append(_object("v1/LimitRange", namespace, "aegis", {"limits": [defaults]}))
     return objects
 
+
+_TRUSTED = {"matchExpressions": [{"key": SANDBOX, "operator": "DoesNotExist"}]}
+"""All pods but those of the exploit sandbox: policies add up, so what is allowed to all could not be kept from them."""
 
 _DNS_NAMESPACE = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
 _DNS_PORTS = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
@@ -265,9 +269,14 @@ def _object(kind: str, namespace: str, name: str, spec: Json) -> JsonObject:
 
 
 def _policy(
-    namespace: str, name: str, *, ingress: list[Json] | None = None, egress: list[Json] | None = None
+    namespace: str,
+    name: str,
+    *,
+    of: Json | None = None,
+    ingress: list[Json] | None = None,
+    egress: list[Json] | None = None,
 ) -> JsonObject:
-    spec: JsonObject = {"podSelector": {}, "policyTypes": []}
+    spec: JsonObject = {"podSelector": dict(of or {}), "policyTypes": []}
     for kind, rules in (("Ingress", ingress), ("Egress", egress)):
         if rules is not None:
             spec["policyTypes"].append(kind)

@@ -12,6 +12,9 @@ from aegis.evidence.falco import FalcoPlace
 from aegis.falco.priority import Priority
 from aegis.model.refs import Json
 from aegis.ports import Actuator, Cluster, ClusterReader, ObjectEvent, Progress
+from aegis.security.desk import Desk
+from aegis.security.policy import SecurityPolicy
+from aegis.security.sandbox import SandboxRules
 from aegis.shadow.load import LoadRules
 
 LastGood = Callable[[Json, Sequence[Json]], tuple[Json, str] | None]
@@ -36,6 +39,40 @@ class FalcoRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ZapRules:
+    """How ZAP is run in an arm.
+
+    Attributes:
+        enabled: whether it is.
+        image: of ZAP, by digest or tag; it must hold `zap-baseline.py`.
+        seconds: real seconds that one scan may take; ZAP knows no time scale.
+    """
+
+    enabled: bool = True
+    image: str = "ghcr.io/zaproxy/zaproxy:stable"
+    seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityRules:
+    """What scanners do in a trial, and what follows from what they say.
+
+    Attributes:
+        desk: what they work with.
+        policy: what is required of them, and what refuses a fix.
+        off: those that are switched off, by name.
+        required: those that must have looked wherever they apply.
+        fail_open: those whose failure is a gap, and ends no trial.
+    """
+
+    desk: Desk = field(default_factory=Desk)
+    policy: SecurityPolicy = field(default_factory=SecurityPolicy)
+    off: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset({"podsecurity", "trivy"})
+    fail_open: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialLimits:
     """How much a trial may take and what it may copy.
 
@@ -49,6 +86,8 @@ class TrialLimits:
         internet: addresses that must be unreachable from an arm, as `host:port`.
         falco: how runtime alerts count.
         load: how many requests are sent.
+        zap: how ZAP looks at an arm.
+        exploit: which proofs of concept are let loose on an arm.
     """
 
     shadows: int = 3
@@ -60,6 +99,9 @@ class TrialLimits:
     internet: tuple[str, ...] = ("1.1.1.1:443", "8.8.8.8:53")
     falco: FalcoRules = field(default_factory=FalcoRules)
     load: LoadRules = field(default_factory=LoadRules)
+    security: SecurityRules = field(default_factory=SecurityRules)
+    zap: ZapRules = field(default_factory=ZapRules)
+    exploit: SandboxRules = field(default_factory=SandboxRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

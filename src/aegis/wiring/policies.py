@@ -1,10 +1,11 @@
-"""From settings to the rules that each part goes by. Pure."""
+"""From settings to the rules that each part goes by. Pure, but for the files that a setting names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegis.delivery.regression import WatchRules
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _DECIDING_SECURITY = {
     "podsecurity_enabled", "podsecurity_level",
     "falco_enabled", "falco_namespace", "falco_label_selector", "falco_severity_threshold",
+    "exploit_sandbox_enabled", "exploit_proofs",
 }  # fmt: skip
 """The settings of security on which a verdict rests."""
 
@@ -69,7 +71,32 @@ def trial_limits(settings: Settings) -> Any:
         copy_secrets=shadow.secrets_allowed if shadow.secrets == "copy" else (),
         falco=falco_rules(settings),
         load=load,
+        zap=zap_rules(settings),
+        exploit=exploit_rules(settings),
     )
+
+
+def zap_rules(settings: Settings) -> Any:
+    """How ZAP looks at an arm, as configured."""
+    from aegis.shadow.tools import ZapRules
+
+    security = settings.security
+    return ZapRules(enabled=security.zap_enabled, image=security.zap_image, seconds=security.zap_timeout_seconds)
+
+
+def exploit_rules(settings: Settings) -> Any:
+    """Which proofs of concept are let loose, as configured; their files are read only where they are.
+
+    Raises:
+        UsageError: if one of them cannot be read.
+    """
+    from aegis.security.sandbox import SandboxRules, load_proof
+
+    security = settings.security
+    if not security.exploit_sandbox_enabled:
+        return SandboxRules()
+    proofs = tuple(load_proof(Path(name).expanduser()) for name in security.exploit_proofs)
+    return SandboxRules(enabled=True, seconds=security.sandbox_timeout, proofs=proofs)
 
 
 def falco_rules(settings: Settings) -> Any:

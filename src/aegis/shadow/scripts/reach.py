@@ -2,7 +2,8 @@
 
 Usage: reach.py FILE, where FILE holds {"control": ["host:port"], "forbidden": ["host:port"], "timeout": s, "patience": s}.
 A forbidden address is tried until it stays unreachable, for as long as `patience`: policies may take effect late. The
-control is tried until it is reached. A name that does not resolve is not reached.
+control is tried until it is reached. A name that does not resolve is not reached. With "strict": true it fails where one
+answered that must not, or the control did not: so it can stand guard before something else.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def main(path: str) -> None:
         for thread in threads:
             thread.join()
     sys.stdout.write(json.dumps(results) + "\n")
+    if plan.get("strict"):
+        as_wanted = all(results[item] for item in plan["control"]) and not any(
+            results[item] for item in plan["forbidden"]
+        )
+        sys.exit(0 if as_wanted else 1)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ COMPARED = {"errors", "latency", "memory", "logs"}
 
 def test_all_gates_are_there() -> None:
     present = {name for name, gate in GATES.items() if gate.stage is not Stage.ABSENT}
-    assert present == {ROLLOUT, REPRODUCTION, HEALTH, "smoke", "podsecurity", "falco", *COMPARED}
+    assert present == {ROLLOUT, REPRODUCTION, HEALTH, "smoke", "podsecurity", "falco", "exploit", *COMPARED}
 
 
 def test_the_keys_carry_the_weights() -> None:
