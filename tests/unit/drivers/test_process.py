@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import signal
+import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aegis.drivers.process import run
+from aegis.drivers.process import STDERR_BYTES, run, shown
 from aegis.errors import TimedOut, Unavailable
 
 
@@ -97,13 +101,142 @@ async def test_a_program_that_does_not_read_its_input() -> None:
     assert done.status == 0
 
 
-async def test_what_left_the_group_does_not_hold_it_for_ever(tmp_path: Path) -> None:
+async def test_what_left_the_group_is_found_and_killed(tmp_path: Path) -> None:
     script = (
-        "import os, time\nif os.fork() == 0:\n  os.setsid(); open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
+        "import os, time\nif os.fork() == 0:\n  os.setsid(); os.fork() or time.sleep(300)\n"
+        "  open('pid', 'a').write(f'{os.getpid()} '); time.sleep(300)\nwhile not os.path.exists('pid'): time.sleep(0.01)"
     )
-    with pytest.raises(TimedOut, match="did not end"):
-        await run([sys.executable, "-c", script], timeout=1.0, env={}, cwd=tmp_path)
-    os.kill(int((tmp_path / "pid").read_text()), 9)
+    done = await run([sys.executable, "-I", "-c", script], timeout=20, env={}, cwd=tmp_path)
+    assert done.status == 0
+    for pid in (tmp_path / "pid").read_text().split():
+        assert not _there(int(pid))
+
+
+async def test_what_it_cannot_say_in_little_is_told_by_its_ends() -> None:
+    program = "import sys; sys.stderr.write('panic: first' + 'x' * 500_000 + chr(27) + '[31mlast' + chr(27) + '[0m')"
+    done = await run([sys.executable, "-I", "-c", program], timeout=20, env={})
+    assert len(done.stderr) <= STDERR_BYTES + 10
+    assert done.said.startswith("panic: first")
+    assert done.said.endswith("last")
+    assert len(done.said) < 2100
+    assert not done.truncated
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"\x1b[1;31mred\x1b[0m", "red"),
+        (b"\x1b]0;title\x07x\x1b]8;;http://a\x1b\\y", "xy"),
+        (b"a\x00\x08b\r\n\tc", "ab\n\tc"),
+        ("\u202eevil\x9b31m".encode(), "evil"),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_text_of_a_tool_commands_no_terminal(raw: bytes, text: str) -> None:
+    assert shown(raw) == text
+
+
+async def test_memory_is_bounded_while_it_writes_without_end() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    program = "import os\nb = bytes(1 << 20)\nfor _ in range(200): os.write(1, b)"
+    done = await run([sys.executable, "-I", "-c", program], timeout=60, env={}, limit_bytes=8 << 20)
+    assert done.truncated
+    assert len(done.stdout) == 8 << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 << 10  # KiB
+
+
+async def test_no_zombie_is_left() -> None:
+    await run(["/bin/sh", "-c", "sleep 0 & sleep 0 & exit 3"], timeout=20, env={"PATH": os.environ["PATH"]})
+    assert [pid for pid in _children_of(os.getpid()) if _state(pid) == "Z"] == []
+
+
+_ALONE = """
+import asyncio, sys
+from aegis.drivers.process import run
+from pathlib import Path
+asyncio.run(run(["/bin/sh", "-c", sys.argv[1]], timeout=100, env={"PATH": sys.argv[2]}, cwd=Path(sys.argv[3])))
+"""
+
+
+def _aegis(script: str, where: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _ALONE, script, os.environ["PATH"], str(where)])
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+async def test_when_aegis_is_killed_nothing_of_the_tool_is_left(tmp_path: Path, trap: str) -> None:
+    script = f"{trap}(setsid sleep 300 & echo $! >> pids; wait) & sleep 300 & echo $! $$ $PPID >> pids; touch ready; wait; wait"
+    aegis = _aegis(script, tmp_path)
+    await until((tmp_path / "ready").exists)
+    await until(lambda: len((tmp_path / "pids").read_text().split()) == 4)
+    aegis.kill()
+    aegis.wait()
+    for pid in (tmp_path / "pids").read_text().split():
+        assert await _gone(int(pid))
+
+
+async def test_when_the_guardian_is_killed_the_tool_is_too(tmp_path: Path) -> None:
+    running = asyncio.ensure_future(
+        run(["/bin/sh", "-c", "sleep 300 & echo $! $$ $PPID > pids; touch ready; wait"], timeout=60,
+            env={"PATH": os.environ["PATH"]}, cwd=tmp_path)
+    )  # fmt: skip
+    await until((tmp_path / "ready").exists)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    os.kill(pids[-1], signal.SIGKILL)
+    done = await running
+    assert done.status == -signal.SIGKILL
+    for pid in pids:
+        assert await _gone(pid)
+
+
+_FULL = """
+import asyncio, os, subprocess, sys, tempfile
+from aegis.drivers.process import run
+from aegis.errors import Unavailable
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", sys.argv[1]], check=True)
+tempfile.tempdir = sys.argv[1]
+async def main():
+    try:
+        await run([sys.executable, "-I", "-c", "print('x' * 9_000_000)"], timeout=60, env={})
+    except Unavailable as error:
+        print(error.message, error.hint)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.namespaces
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    told = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    if told.returncode and "unshare" in told.stderr:
+        pytest.skip("no user namespaces here")
+    assert "no space left for what" in told.stdout, told.stderr
+    assert f"Free space in {tmp_path}" in told.stdout
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1500):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not come about")
+
+
+def _there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def _children_of(pid: int) -> list[int]:
+    return [
+        int(it) for folder in Path(f"/proc/{pid}/task").iterdir() for it in (folder / "children").read_text().split()
+    ]
 
 
 def _has(folder: Path, mark: str) -> bool:
