@@ -7,7 +7,30 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blobs:
+    """An image in parts: its configuration and its layers."""
+
+    config: bytes
+    layers: tuple[bytes, ...]
+
+
+def blobs(*layers: Mapping[str, str]) -> Blobs:
+    """An image of files by their path within it; later layers lie over earlier ones."""
+    made = tuple(_layer(files) for files in layers)
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "created": "2026-01-01T00:00:00Z",
+        "config": {"Cmd": ["/bin/sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in made]},
+        "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "test"} for _ in made],
+    }
+    return Blobs(config=json.dumps(config).encode(), layers=made)
 
 
 def write_image(path: Path, *layers: Mapping[str, str], tag: str = "") -> Path:
@@ -21,21 +44,13 @@ def write_image(path: Path, *layers: Mapping[str, str], tag: str = "") -> Path:
     Returns:
         The path.
     """
-    blobs = [_layer(files) for files in layers]
-    config = json.dumps({
-        "architecture": "amd64",
-        "os": "linux",
-        "created": "2026-01-01T00:00:00Z",
-        "config": {"Cmd": ["/bin/sh"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in blobs]},
-        "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "test"} for _ in blobs],
-    }).encode()
-    name = f"{hashlib.sha256(config).hexdigest()}.json"
-    names = [f"{number}/layer.tar" for number in range(len(blobs))]
+    image = blobs(*layers)
+    name = f"{hashlib.sha256(image.config).hexdigest()}.json"
+    names = [f"{number}/layer.tar" for number in range(len(image.layers))]
     manifest = [{"Config": name, "RepoTags": [tag] if tag else [], "Layers": names}]
     with tarfile.open(path, "w") as archive:
-        _add(archive, name, config)
-        for layer, blob in zip(names, blobs, strict=True):
+        _add(archive, name, image.config)
+        for layer, blob in zip(names, image.layers, strict=True):
             _add(archive, layer, blob)
         _add(archive, "manifest.json", json.dumps(manifest).encode())
     return path

@@ -16,8 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-Tree = Mapping[str, "Tree | Mapping[str, Any]"]
-
 _PAGE = 4096
 _MAGIC = 0xED0CDAED
 _LEAF, _META, _FREE = 0x02, 0x04, 0x10
@@ -54,10 +52,10 @@ def _write_bucket(bucket: Bucket, pages: dict[int, bytes], following: int) -> tu
         else:
             entries.append((0, key.encode(), json.dumps(value).encode()))
     index, data = bytearray(), bytearray()
-    for at, (flag, key, value) in enumerate(entries):
+    for at, (flag, name, content) in enumerate(entries):
         offset = (len(entries) - at) * _ENTRY.size + len(data)
-        index += _ENTRY.pack(flag, offset, len(key), len(value))
-        data += key + value
+        index += _ENTRY.pack(flag, offset, len(name), len(content))
+        data += name + content
     body = _page(following, _LEAF, len(entries), bytes(index + data))
     pages[following] = body
     return following, following + len(body) // _PAGE
