@@ -9,7 +9,7 @@ from aegis.model.refs import ObjectRef
 from aegis.model.report import ScannerOutcome, ScannerVerdict, SecurityReport, Suppressed
 from aegis.model.scan import Coverage, ScanResult, ScanStatus, Tool
 from aegis.model.security import Category, SecurityComparison, SecurityFinding, Severity
-from aegis.security.reports.scan import Family, Place, Scan
+from aegis.security.reports.scan import Family, Scan
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 WEB = ObjectRef(api_version="apps/v1", kind="Deployment", name="web", namespace="shop")
@@ -28,6 +28,8 @@ def privileged(**changes: Any) -> SecurityFinding:
         "subject": WEB,
         "location": "containers[web].securityContext.privileged",
         "reference": "https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+        "file": "deploy/web.yaml",
+        "line": 7,
     }
     return SecurityFinding(**{**fields, **changes})
 
@@ -121,7 +123,6 @@ def scan(*results: ScanResult, **changes: Any) -> Scan:
         "fail_on": Severity.HIGH,
         "started": NOON,
         "ended": NOON + timedelta(seconds=3),
-        "places": {WEB: Place(file="deploy/web.yaml", line=7)},
         "version": "9.9.9",
     }
     return Scan(**{**fields, **changes})
@@ -144,5 +145,5 @@ def everything() -> Scan:
 def of_image(**changes: Any) -> Scan:
     """A scan of an image, with two vulnerabilities."""
     unknown = vulnerable(rule_id="GHSA-xxxx-yyyy-zzzz", severity=Severity.UNKNOWN, fixed_version="", aliases=())
-    fields: dict[str, Any] = {"family": Family.IMAGE, "subjects": (IMAGE.name,), "places": {}}
+    fields: dict[str, Any] = {"family": Family.IMAGE, "subjects": (IMAGE.name,)}
     return scan(looked("trivy", vulnerable(), unknown), **{**fields, **changes})

@@ -24,6 +24,7 @@ def fields(scan: Scan) -> JsonObject:
         **report,
         "passed": scan.verdict.value == "passed",
         "gaps": list(dict.fromkeys((*scan.gaps, *report["gaps"]))),
+        "unread": list(scan.unread),
         "started": scan.started.isoformat(),
         "ended": scan.ended.isoformat(),
     })

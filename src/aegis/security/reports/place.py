@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from aegis.model.security import SecurityFinding
-from aegis.security.reports.scan import Family, Place, Scan
+from aegis.security.reports.scan import Family, Scan
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://+")
 
 
-def place_of(scan: Scan, item: SecurityFinding) -> Place:
-    """The file in which the faulty object is written; else the file that the scanner names; else what was scanned.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something is written.
 
-    A path is relative, with `/`, and leaves no folder: viewers take it for one within the repository.
+    Attributes:
+        file: a relative path, with `/`, that leaves no folder: viewers take it for one within the repository.
+        line: its first line, from 1; 0 where it is not known.
     """
-    written = scan.places.get(item.subject) or scan.places.get(replace(item.subject, namespace=""))
-    if written is not None:
-        return Place(file=relative(written.file), line=written.line)
-    if item.file and scan.family is not Family.MANIFEST:
+
+    file: str
+    line: int = 0
+
+
+def place_of(scan: Scan, item: SecurityFinding) -> Place:
+    """The file that the finding names; else what was scanned: an image, a URL, a workload."""
+    if item.file:
         return Place(file=relative(item.file), line=item.line)
-    named = item.subject.name if scan.family is not Family.RUNTIME else _workload(item)
+    parts = (item.subject.namespace, item.subject.kind, item.subject.name)
+    named = "/".join(filter(None, parts)) if scan.family is Family.RUNTIME else item.subject.name
     return Place(file=relative(named or (scan.subjects or ("unknown",))[0]))
 
 
@@ -32,7 +40,3 @@ def relative(path: str) -> str:
     bare = _SCHEME.sub("", path.replace("\\", "/"), count=1)
     parts = [part for part in PurePosixPath(bare).parts if part not in {"/", "//", "..", "."}]
     return "/".join(parts) or "unknown"
-
-
-def _workload(item: SecurityFinding) -> str:
-    return "/".join(filter(None, (item.subject.namespace, item.subject.kind, item.subject.name)))

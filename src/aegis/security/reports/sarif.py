@@ -74,13 +74,18 @@ def _run(scan: Scan, name: str) -> JsonObject:
     gone = [item for item in scan.report.comparison.fixed if item.source == name] if scan.report.comparison else []
     rules = _rules([*open_ones, *(item.finding for item in waived), *gone])
     index = {str(rule["id"]): at for at, rule in enumerate(rules)}
-    made = [_result(scan, item, index) for item in open_ones]
+    states = _baseline_states(scan.report.comparison)
+
+    def made_of(item: SecurityFinding) -> JsonObject:
+        return _result(scan, item, index[_rule_id(item)], _state(states, item))
+
+    made = [made_of(item) for item in open_ones]
     for one in waived:
         until = f"; until {one.expires}" if one.expires else ""
         said = f"{one.waiver}: {one.reason} (answered for by {one.owner}{until})"
         suppression = {"kind": "external", "status": "accepted", "justification": clean(said)}
-        made.append({**_result(scan, one.finding, index), "suppressions": [suppression]})
-    made += [{**_result(scan, item, index), "baselineState": "absent"} for item in gone]
+        made.append({**made_of(one.finding), "suppressions": [suppression]})
+    made += [{**made_of(item), "baselineState": "absent"} for item in gone]
     whole = all(result.status.complete for result in results)
     return {
         "tool": {"driver": {**_driver(name, results), "rules": rules}},
@@ -155,13 +160,11 @@ def _rule(name: str, item: SecurityFinding) -> JsonObject:
     }
 
 
-def _result(scan: Scan, item: SecurityFinding, index: dict[str, int]) -> JsonObject:
-    name = _rule_id(item)
+def _result(scan: Scan, item: SecurityFinding, rule: int, state: str) -> JsonObject:
     mark = item.fingerprint.removeprefix("sha256:")
-    state = _baseline_state(scan.report.comparison, item)
     return {
-        "ruleId": name,
-        "ruleIndex": index[name],
+        "ruleId": _rule_id(item),
+        "ruleIndex": rule,
         "level": _LEVELS[item.severity],
         "message": _text(_message(item)),
         "locations": [_location(scan, item)],
@@ -171,13 +174,16 @@ def _result(scan: Scan, item: SecurityFinding, index: dict[str, int]) -> JsonObj
     }
 
 
-def _baseline_state(comparison: SecurityComparison | None, item: SecurityFinding) -> str:
+def _baseline_states(comparison: SecurityComparison | None) -> dict[str, str] | None:
+    """By fingerprint, of what is not `unchanged`; None without a baseline."""
     if comparison is None:
-        return ""
-    if item.fingerprint in {one.fingerprint for one in comparison.new}:
-        return "new"
+        return None
     changed = (*comparison.worse, *comparison.newly_fixable)
-    return "updated" if item.fingerprint in {one.fingerprint for one in changed} else "unchanged"
+    return {one.fingerprint: "updated" for one in changed} | {one.fingerprint: "new" for one in comparison.new}
+
+
+def _state(states: dict[str, str] | None, item: SecurityFinding) -> str:
+    return "" if states is None else states.get(item.fingerprint, "unchanged")
 
 
 def _location(scan: Scan, item: SecurityFinding) -> JsonObject:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from aegis import __version__
-from aegis.model.refs import ObjectRef
 from aegis.model.report import SecurityReport
 from aegis.model.scan import ScanResult, ScanStatus
 from aegis.model.security import SecurityFinding, Severity
@@ -49,19 +48,6 @@ _STATUSES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where an object is written.
-
-    Attributes:
-        file: path relative to the working folder, with `/`.
-        line: its first line, from 1; 0 where it is not known.
-    """
-
-    file: str
-    line: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """One scan, with everything that its reports tell.
 
@@ -71,8 +57,9 @@ class Scan:
         report: what all scanners say.
         fail_on: the lowest severity that fails it; an unknown one always does.
         baseline: what it is compared with; empty: nothing.
-        ceiling: a finding so severe fails it even where it is not new; None: only new ones do, where there is a baseline.
-        places: where the objects are written.
+        ceiling: a finding so severe fails it in any case, even where it is not new.
+        unread: what was found and could not be taken for a manifest, in words.
+        before: what scanners said of the baseline.
         must: scanners that were asked for by name: without one of them there is no answer.
         fail_open: scanners whose failure leaves a gap instead of an open question.
         started: when it began.
@@ -88,10 +75,18 @@ class Scan:
     ended: datetime
     baseline: str = ""
     ceiling: Severity | None = None
-    places: Mapping[ObjectRef, Place] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    before: tuple[ScanResult, ...] = ()
     must: frozenset[str] = frozenset()
     fail_open: frozenset[str] = frozenset()
     version: str = __version__
+    _risen: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Fingerprints of what is new or worse against the baseline."""
+
+    def __post_init__(self) -> None:
+        comparison = self.report.comparison
+        risen = (*comparison.new, *comparison.worse) if comparison else ()
+        object.__setattr__(self, "_risen", frozenset(item.fingerprint for item in risen))
 
     @property
     def results(self) -> tuple[ScanResult, ...]:
@@ -108,18 +103,19 @@ class Scan:
 
         A finding of unknown severity is never held to be harmless.
         """
-        comparison = self.report.comparison
-        if comparison is not None and not (self.ceiling is not None and reaches(item, self.ceiling)):
-            marks = {one.fingerprint for one in (*comparison.new, *comparison.worse)}
-            return item.fingerprint in marks and reaches(item, self.fail_on)
-        return reaches(item, self.fail_on if comparison is None else self.ceiling or self.fail_on)
+        if self.ceiling is not None and reaches(item, self.ceiling):
+            return True
+        counts = self.report.comparison is None or item.fingerprint in self._risen
+        return counts and reaches(item, self.fail_on)
 
     @property
     def verdict(self) -> Verdict:
         """Findings before open questions, open questions before gaps."""
         if self.failing:
             return Verdict.FAILED
-        states = {name: state_of(results) for name, results in self.report.scanner_results.items()}
+        states = {
+            name: state_of((*results, *self._before(name))) for name, results in self.report.scanner_results.items()
+        }
         if any(state is State.FAILED and name not in self.fail_open for name, state in states.items()):
             return Verdict.INCONCLUSIVE
         if any(states.get(name) is State.ABSENT for name in self.must):
@@ -129,12 +125,17 @@ class Scan:
             return Verdict.UNAVAILABLE if absent else Verdict.INCONCLUSIVE
         if any(states.get(name) is not State.LOOKED for name in self.must):
             return Verdict.INCONCLUSIVE
-        return Verdict.PASSED if set(states.values()) == {State.LOOKED} else Verdict.GAPS
+        return Verdict.PASSED if set(states.values()) == {State.LOOKED} and not self.unread else Verdict.GAPS
 
     @property
     def gaps(self) -> tuple[str, ...]:
         """What was not looked at, and why: one line a scanner and reason."""
-        return tuple(dict.fromkeys(f"{one.scanner}: {why(one)}" for one in self.results if not one.status.complete))
+        told = [f"{one.scanner}: {why(one)}" for one in self.results if not one.status.complete]
+        told += [f"{one.scanner} on the baseline: {why(one)}" for one in self.before if not one.status.complete]
+        return tuple(dict.fromkeys((*told, *(f"not looked at as a manifest: {one}" for one in self.unread))))
+
+    def _before(self, name: str) -> tuple[ScanResult, ...]:
+        return tuple(result for result in self.before if result.scanner == name)
 
 
 class State(StrEnum):

@@ -42,7 +42,7 @@ def check(document: dict[str, Any]) -> None:
         scan(),
         scan(looked("podsecurity", privileged(title=HOSTILE * 90, rule_id=HOSTILE, reference="ftp:x"))),
         of_image(subjects=()),
-        scan(looked("semgrep", privileged(source="semgrep", rule_id="", title="")), family=Family.SOURCE, places={}),
+        scan(looked("semgrep", privileged(source="semgrep", rule_id="", title="")), family=Family.SOURCE),
     ],
 )
 def test_it_is_well_formed(given: Scan) -> None:

@@ -151,5 +151,5 @@ def test_an_unknown_severity_gets_no_number_that_would_rank_it() -> None:
 
 def test_no_uri_leaves_the_repository() -> None:
     given = scan(looked("semgrep", privileged(source="semgrep", file="../../etc/pass wd")), family=Family.SOURCE)
-    result = runs_of(scan(*given.results, family=Family.SOURCE, places={}))["AEGIS semgrep"]["results"][0]
+    result = runs_of(given)["AEGIS semgrep"]["results"][0]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "etc/pass%20wd"
