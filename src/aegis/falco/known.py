@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aegis.falco.tree import And, Condition, Not, Or
+from aegis.falco.tree import And, Comparison, Condition, Field, Literal, Not, Or
+
+_NUMBER = Field("evt.num")
+ALWAYS: dict[Condition, bool] = {
+    Comparison(_NUMBER, "=", Literal("0")): False,
+    Comparison(_NUMBER, ">=", Literal("0")): True,
+    Comparison(_NUMBER, ">", Literal("0")): True,
+}
+"""What rule files write for never and always: Falco counts events from 1."""
 
 
 def consequences(condition: Condition, *, holds: bool = True) -> dict[Condition, bool]:

@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from aegis.falco.alert import Alert
 from aegis.falco.derived import told
 from aegis.falco.evaluate import ANCESTRAL
-from aegis.falco.known import consequences, known
+from aegis.falco.known import ALWAYS, consequences, known
 from aegis.falco.rules import CompiledRule, Ruleset
-from aegis.falco.tree import And, Comparison, Condition, Field, Not, columns_of, conjuncts, fields_in
-from aegis.falco.tree import Literal as Value
+from aegis.falco.tree import And, Condition, Not, columns_of, conjuncts, fields_in
 from aegis.falco.yaml_text import scalar
 
 if TYPE_CHECKING:
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.intp]
 
-_NUMBER = Field("evt.num")
-_ALWAYS: dict[Condition, bool] = {
-    Comparison(_NUMBER, "=", Value("0")): False,
-    Comparison(_NUMBER, ">=", Value("0")): True,
-    Comparison(_NUMBER, ">", Value("0")): True,
-}
-"""What rule files write for never and always: Falco counts events from 1."""
 _ANCESTORS = 7
 """How far up the default rules look."""
 
@@ -263,16 +255,16 @@ class _Verdicts:
 
         if self._before is not None:
             contradicted = self._contradicted(self._before.condition, rows)
-            yield rows[~contradicted], known(now, _ALWAYS | consequences(self._before.condition))
+            yield rows[~contradicted], known(now, ALWAYS | consequences(self._before.condition))
             rows = rows[contradicted]
         demands = [one for one in conjuncts(now) if not isinstance(one, Not)]
         if not demands or not len(rows):
-            yield rows, known(now, _ALWAYS)
+            yield rows, known(now, ALWAYS)
             return
         demanded = And(tuple(demands)) if len(demands) > 1 else demands[0]
         refuted = truths(demanded, self._history.table, absent_is_unknown=True, rows=rows) == FALSE
         yield rows[refuted], False
-        yield rows[~refuted], known(now, _ALWAYS | dict.fromkeys(demands, True))
+        yield rows[~refuted], known(now, ALWAYS | dict.fromkeys(demands, True))
 
     def _contradicted(self, before: Condition, rows: Rows) -> NDArray[np.bool_]:
         import numpy as np
@@ -301,7 +293,7 @@ class _Verdicts:
             return
         facts = consequences(held.condition) if self._before else _demanded(held.condition)
         for other in self._later():
-            left = known(other.condition, _ALWAYS | facts)
+            left = known(other.condition, ALWAYS | facts)
             if left is False:
                 continue
             truth = (

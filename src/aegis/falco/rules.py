@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from aegis.falco.collection import Collection
 from aegis.falco.comparison import EvaluationError
@@ -24,16 +25,15 @@ from aegis.falco.grammar import (
     ConditionError,
     parse,
 )
-from aegis.falco.items import Entry, Rule, RuleException
+from aegis.falco.items import Entry, Rule, RuleChange, RuleException
 from aegis.falco.output import OutputError, fields_of
 from aegis.falco.problems import Context, ErrorCode, LoadError, Problem, WarningCode
-from aegis.falco.reading import Reader
+from aegis.falco.reading import Appended, Enabling, Reader
 from aegis.falco.source import SourceError, documents
 from aegis.falco.tree import (
     And,
     Comparison,
     Condition,
-    Exists,
     Field,
     Group,
     Literal,
@@ -42,6 +42,7 @@ from aegis.falco.tree import (
     Reference,
     Term,
     Transformed,
+    checks_in,
 )
 
 _TOO_MANY_TYPES = 100
@@ -65,11 +66,13 @@ class Ruleset:
         rules: those that were accepted, in order.
         errors: why a file was refused: the first error of each.
         warnings: by Falco's names.
+        collection: all lists, macros and rules as they stand after the last file that was read.
     """
 
     rules: list[CompiledRule] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    collection: Collection = field(default_factory=Collection)
 
     @property
     def successful(self) -> bool:
@@ -77,13 +80,17 @@ class Ruleset:
         return not self.errors
 
 
-def load(files: Iterable[tuple[str, str]]) -> Ruleset:
-    """Load rule files (name and text) in order; at the first that is refused the loading ends, as Falco's start does."""
-    collection, ruleset = Collection(), Ruleset()
+def load(files: Iterable[tuple[str, str]], *, only_definitions: bool = False) -> Ruleset:
+    """Load rule files (name and text) in order; at the first that is refused the loading ends, as Falco's start does.
+
+    With `only_definitions` changes to what was defined before (overrides, appended exceptions) are left out.
+    """
+    ruleset = Ruleset()
+    collection = ruleset.collection
     for name, text in files:
         warnings: list[Problem] = []
         try:
-            _collect(collection, name, text, warnings)
+            _collect(collection, name, text, warnings, only_definitions=only_definitions)
             rules = _Compiler(collection, warnings).rules()
         except LoadError as error:
             ruleset.warnings += warnings
@@ -94,11 +101,11 @@ def load(files: Iterable[tuple[str, str]]) -> Ruleset:
     return ruleset
 
 
-def _collect(collection: Collection, name: str, text: str, warnings: list[Problem]) -> None:
+def _collect(collection: Collection, name: str, text: str, warnings: list[Problem], *, only_definitions: bool) -> None:
     reader = Reader(name)
     try:
-        for document in documents(text):
-            for item in reader.items(document):
+        for item in chain.from_iterable(map(reader.items, documents(text))):
+            if not (only_definitions and isinstance(item, Appended | RuleChange | Enabling)):
                 collection.take(item)
     except SourceError as error:
         line, column = error.place
@@ -206,7 +213,7 @@ class _Compiler:
                 self._warn(WarningCode.DEPRECATED_ITEM, message, rule.context)
 
     def _warn_of_values(self, condition: Condition, context: Context) -> None:
-        for check in _comparisons(condition):
+        for check in (one for one in checks_in(condition) if isinstance(one, Comparison)):
             for name in _names_in(check.left):
                 if name in _DEPRECATED:
                     self._warn(WarningCode.DEPRECATED_ITEM, f"deprecated field '{name}'", context)
@@ -323,21 +330,8 @@ def _mapped(condition: Condition, change: Callable[[Reference], Condition]) -> C
             return condition
 
 
-def _comparisons(condition: Condition) -> Iterator[Comparison]:
-    match condition:
-        case And(children) | Or(children):
-            for child in children:
-                yield from _comparisons(child)
-        case Not(child):
-            yield from _comparisons(child)
-        case Comparison():
-            yield condition
-        case Exists() | Reference():
-            return
-
-
 def _check_types(condition: Condition) -> None:
-    for check in _comparisons(condition):
+    for check in (one for one in checks_in(condition) if isinstance(one, Comparison)):
         items = check.right.items if isinstance(check.right, Group) else (check.right,)
         named = {item.text for item in items if isinstance(item, Literal)} if check.left == Field("evt.type") else set()
         for name in sorted(named - event_names()):

@@ -1,12 +1,9 @@
-"""`aegis rules lint|list|eval`: the Falco language, without a Falco."""
+"""`aegis rules`: the Falco language, without a Falco; here lint, list and eval."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +11,8 @@ from aegis.errors import UsageError
 from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit, write
+from aegis.interfaces.cli.rules_input import lines, loaded
+from aegis.interfaces.cli.rules_proof import exclude, replay
 
 if TYPE_CHECKING:
     from aegis.falco.evaluate import Check
@@ -22,15 +21,16 @@ if TYPE_CHECKING:
     from aegis.falco.tree import Condition
     from aegis.model.refs import Json, JsonObject
 
-_FILE_MAX = 16 << 20
-_LINE_MAX = 4 << 20
-_STDIN = "-"
 _FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 
 
 @group("rules", examples="aegis rules lint rules.d/\naegis rules eval --condition 'proc.name = sh' --from alerts.jsonl")
 def command() -> None:
     """The Falco language: rule files and conditions are read, checked and evaluated as Falco 0.44 does."""
+
+
+command.add_command(replay)
+command.add_command(exclude)
 
 
 @make(
@@ -43,7 +43,7 @@ def lint(options: Globals, files: tuple[str, ...]) -> int:
 
     A folder is its *.yaml and *.yml files, sorted; `-` is stdin. Ends with 1 where Falco would refuse to start.
     """
-    ruleset = _loaded(files)
+    ruleset = loaded(files)
     emit(options, _report(ruleset), lambda: _lint_text(ruleset))
     return 0 if ruleset.successful else 1
 
@@ -53,7 +53,7 @@ def lint(options: Globals, files: tuple[str, ...]) -> int:
 @click.pass_obj
 def list_rules(options: Globals, files: tuple[str, ...]) -> int:
     """Every rule as it stands after all files: its priority, its source, and where it was defined."""
-    ruleset = _loaded(files)
+    ruleset = loaded(files)
     head = ("priority", "enabled", "source", "defined", "rule")
     rows = [
         (
@@ -89,7 +89,7 @@ def evaluate(options: Globals, condition: str | None, alerts: str | None, batch:
     _check_usage(condition, alerts, batch)
     if batch is None:
         return _against_alerts(options, condition or "", alerts)
-    for line in _lines(batch):
+    for line in lines(batch):
         write(options, _encoded(_answer(line)), more=True)
     return 0
 
@@ -104,7 +104,7 @@ def _against_alerts(options: Globals, condition: str, alerts: str | None) -> int
 
     check, tree = _compiled(condition)
     matches, count = [], 0
-    for number, fields in _alert_fields(_lines(alerts) if alerts is not None else ()):
+    for number, fields in _alert_fields(lines(alerts) if alerts is not None else ()):
         count += 1
         if check(fields):
             matches.append(number)
@@ -173,49 +173,6 @@ def _encoded(answer: JsonObject) -> str:
     return msgspec.json.encode(answer).decode() + "\n"
 
 
-def _loaded(names: tuple[str, ...]) -> Ruleset:
-    from aegis.falco.rules import load
-
-    return load((str(path), _read(path)) for name in names for path in _files(name))
-
-
-def _files(name: str) -> list[Path]:
-    path = Path(name)
-    if name != _STDIN and path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.suffix in {".yaml", ".yml"} and one.is_file())
-        if not found:
-            raise UsageError(f"no rule file in {name}", hint="rule files end in .yaml or .yml")
-        return found
-    return [path]
-
-
-def _read(path: Path) -> str:
-    if str(path) == _STDIN:
-        data = sys.stdin.buffer.read(_FILE_MAX + 1)
-    else:
-        with _opened(path) as file:
-            data = file.read(_FILE_MAX + 1)
-    if len(data) > _FILE_MAX:
-        raise UsageError(f"{path} is longer than {_FILE_MAX >> 20} MiB")
-    return data.decode("utf-8", "replace")
-
-
-def _lines(name: str) -> Iterator[bytes]:
-    # Each line is bounded; empty ones are left out.
-    with contextlib.ExitStack() as stack:
-        file = sys.stdin.buffer if name == _STDIN else stack.enter_context(_opened(Path(name)))
-        yield from filter(bytes.strip, iter(lambda: file.readline(_LINE_MAX), b""))
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
 def _report(ruleset: Ruleset) -> JsonObject:
     from aegis.falco.tree import text
 
@@ -250,10 +207,10 @@ def _problem(problem: Problem) -> JsonObject:
 
 
 def _lint_text(ruleset: Ruleset) -> str:
-    lines = [_line(problem) for problem in (*ruleset.errors, *ruleset.warnings)]
+    said = [_line(problem) for problem in (*ruleset.errors, *ruleset.warnings)]
     verdict = "these rules load" if ruleset.successful else "Falco would refuse these rules"
     count = f"{len(ruleset.rules)} rules, {len(ruleset.errors)} errors, {len(ruleset.warnings)} warnings"
-    return "\n".join([*lines, f"{verdict}: {count}"])
+    return "\n".join([*said, f"{verdict}: {count}"])
 
 
 def _line(problem: Problem) -> str:
