@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from aegis.model.refs import ObjectRef
 from aegis.model.verdict import Decision, GateResult, Outcome
@@ -17,11 +18,13 @@ MANIFESTS = Path(__file__).parent / "manifests"
 NAMESPACE = "demo-regression"
 
 
-async def broken(world: Any, refs: Any) -> ObjectRef:
-    """A workload that was good and whose new revision lacks a variable."""
-    await world.apply(MANIFESTS / "regression.yaml")
-    await world.until(world.ready(NAMESPACE))
+async def broken(world: Any, refs: Any, usually: str) -> ObjectRef:
+    """A workload that was good, answering after so many seconds, and whose new revision lacks a variable."""
+    text = (MANIFESTS / "regression.yaml").read_text(encoding="utf-8")
+    for obj in yaml.safe_load_all(text.replace('"DELAY", "0.01"', f'"DELAY", "{usually}"')):
+        await world.driver.apply(ObjectRef.of(obj), obj, manager="kubectl")
     target: ObjectRef = refs.deployment("shop", NAMESPACE)
+    await world.until(world.ready(NAMESPACE))
     change = refs.patched(target, {"op": "remove", "path": "/spec/template/spec/containers/0/env/0"})
     await world.driver.patch(target, change.patch, manager="kubectl")
     await world.until(world.restarted(NAMESPACE))
@@ -39,8 +42,8 @@ def told(result: TrialResult) -> str:
     return "\n".join(f"{one.gate} {one.outcome}: {one.reason} ({one.coverage})" for one in result.verdict.gates)
 
 
-async def fixed(world: Any, refs: Any, **more: str) -> TrialResult:
-    target = await broken(world, refs)
+async def fixed(world: Any, refs: Any, *, usually: str = "0.01", **more: str) -> TrialResult:
+    target = await broken(world, refs, usually)
     env = [{"name": "CURRENCY", "value": "EUR"}, *({"name": key, "value": value} for key, value in more.items())]
     result: TrialResult = await world.try_fix(target, refs.container(target, env=env))
     assert await world.shadows() == []
@@ -59,6 +62,20 @@ async def test_a_fix_that_answers_half_as_fast_is_rejected(world: Any, refs: Any
     result = await fixed(world, refs, DELAY="0.03")
     assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
     assert gate(result, "latency").outcome is Outcome.FAILED
+
+
+@pytest.mark.long
+async def test_a_fix_that_answers_exactly_half_as_fast_is_not_accepted(world: Any, refs: Any) -> None:
+    result = await fixed(world, refs, usually="0.04", DELAY="0.082")
+    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
+    assert gate(result, "latency").outcome is Outcome.FAILED
+
+
+@pytest.mark.long
+async def test_a_fix_that_fails_one_request_in_twenty_is_not_accepted(world: Any, refs: Any) -> None:
+    result = await fixed(world, refs, FAILS="0.05")
+    assert (result.verdict.decision, result.verdict.reason) == (Decision.REJECT, "GateRejected"), told(result)
+    assert Outcome.FAILED in {gate(result, "errors").outcome, gate(result, "smoke").outcome}, told(result)
 
 
 @pytest.mark.long
