@@ -36,7 +36,7 @@ _FIELDS = frozenset({"image", "command", "script", "service", "port"})
 _LARGEST = 256 << 10
 _LARGEST_PORT = 65535
 _LINES, _LINE = 40, 300
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _USER = 65532
 
 

@@ -31,7 +31,7 @@ from aegis.security.zaproxy.taken import NoReport, Taken
 DOCKER = "docker"
 _REPORT = "report.json"
 _ANSWER, _PULL = 15.0, 3600.0
-_REMOVALS, _REMOVAL_SECONDS, _REMOVAL_PAUSE = 4, 10.0, 0.5
+_REMOVALS, _SURELY, _REMOVAL_SECONDS, _REMOVAL_PAUSE = 5, 2, 10.0, 0.3
 _OUTPUT_BYTES = 1 << 20
 _IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/@-]{0,400}")
 _UNREACHABLE = re.compile(r"cannot connect to|permission denied while trying|error during connect", re.IGNORECASE)
@@ -131,19 +131,27 @@ class _Docker:
         """The container of this scan is gone when the block is left, however it is left."""
         try:
             yield
-        finally:
+        except BaseException:
+            await shielded(self._remove())
+            raise
+        if not await self._is_gone():
             await shielded(self._remove())
 
     async def _remove(self) -> None:
-        """End the container and remove it, until the daemon says that there is none: its making may still be under way."""
+        """End the container and remove it, until there has been none for a while: its making may still be under way."""
+        gone = 0
         for _ in range(_REMOVALS):
             with contextlib.suppress(Unavailable):
                 await self("kill", self.name, timeout=_REMOVAL_SECONDS)
                 await self("rm", "--force", "--volumes", self.name, timeout=_REMOVAL_SECONDS)
-                left = await self("ps", "--all", "--quiet", "--filter", f"name=^/?{self.name}$")
-                if left.status == 0 and not left.stdout.strip():
-                    return
+                gone = gone + 1 if await self._is_gone() else 0
+            if gone == _SURELY:
+                return
             await asyncio.sleep(_REMOVAL_PAUSE)
+
+    async def _is_gone(self) -> bool:
+        left = await self("ps", "--all", "--quiet", "--filter", f"name=^/?{self.name}$", timeout=_REMOVAL_SECONDS)
+        return left.status == 0 and not left.stdout.strip()
 
 
 async def _scan(docker: _Docker, target: str, seconds: float) -> Taken:
@@ -196,10 +204,11 @@ def _report(path: Path) -> bytes | None:
     except OSError:
         return None
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        held = os.fstat(handle)
+        if not stat.S_ISREG(held.st_mode):
             return None
-        data = file.read(LIMIT_BYTES + 1)
-    if len(data) > LIMIT_BYTES:
+        data = file.read(LIMIT_BYTES + 1) if held.st_size <= LIMIT_BYTES else None
+    if data is None or len(data) > LIMIT_BYTES:
         raise NoReport(ScanStatus.ERROR, f"ZAP's report is larger than {LIMIT_BYTES >> 20} MiB")
     return data
 

@@ -42,7 +42,7 @@ _MOST_RULES, _MOST_INSTANCES, _MOST_INSIGHTS = 1000, 200, 500
 _TEXT, _WORD = 2000, 300
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _BREAK = re.compile(r"</(?:p|li|div)>|<br ?/?>", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PORTS = {"http": 80, "https": 443}
 
 
