@@ -16,13 +16,14 @@ END_OF_LIFE = "os-end-of-life"
 """The rule of a finding that the operating system gets no mendings any more: what is wrong with it is no longer told."""
 
 _RULE = re.compile(r"(?:AVD-)?([A-Z]{2,12})-?(\d{1,4})")
+_INSTALLED = frozenset({"python-pkg", "node-pkg", "gemspec", "jar", "conda-pkg"})
 _DESCRIBED = 2000
 
 
 def vulnerabilities(report: Report, subject: ObjectRef) -> list[SecurityFinding]:
     """Every vulnerability of every package, those included that trivy was told to suppress: waiving is done elsewhere."""
     found = [
-        _vulnerability(entry, subject)
+        _vulnerability(entry, subject, _lock(section))
         for section in report.of("os-pkgs", "lang-pkgs")
         for entry in (*section.vulnerabilities, *_suppressed(section, "vulnerability"))
     ]
@@ -84,7 +85,12 @@ def spellings(name: str) -> tuple[str, ...]:
 # ── one of each ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _vulnerability(entry: Json, subject: ObjectRef) -> SecurityFinding:
+def _lock(section: Section) -> str:
+    """The file that names the packages of a section; empty where it sums up what is installed (`Python`, `Node.js`)."""
+    return section.target if section.kind == "lang-pkgs" and section.type not in _INSTALLED else ""
+
+
+def _vulnerability(entry: Json, subject: ObjectRef, file: str) -> SecurityFinding:
     identifier = entry.get("PkgIdentifier")
     name, package = text(entry, "VulnerabilityID"), text(entry, "PkgName")
     installed, fixed = text(entry, "InstalledVersion"), text(entry, "FixedVersion")
@@ -104,7 +110,7 @@ def _vulnerability(entry: Json, subject: ObjectRef) -> SecurityFinding:
         installed_version=installed,
         fixed_version=fixed,
         purl=text(identifier, "PURL") if isinstance(identifier, dict) else "",
-        file=text(entry, "PkgPath"),
+        file=text(entry, "PkgPath") or file,
     )
 
 

@@ -44,14 +44,16 @@ _LOCKS = frozenset({
 """Files that name the exact versions of packages, as trivy knows them."""
 
 _DOCKERFILE = re.compile(r"(?:(?:Dockerfile|Containerfile)(?:\..+)?|.+\.(?:dockerfile|containerfile))", re.IGNORECASE)
+_FROM = re.compile(rb"^\s*FROM\s", re.MULTILINE | re.IGNORECASE)
 _MANIFEST = re.compile(rb"^[\s\"'{,-]*apiVersion[\"']?\s*:", re.MULTILINE)
 _KIND = re.compile(rb"\bkind[\"']?\s*:")
 _ORDER = re.compile(rb"(?:trivy|tfsec):ignore[^\s]*")
+_YAML = frozenset({".yaml", ".yml", ".json"})
 _SYSTEMS = ("etc/os-release", "usr/lib/os-release")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class Found:
     """What lies in a folder.
 
     Attributes:
@@ -78,7 +80,7 @@ async def look_at_folder(subject: Source, at: Bench, *, updated: datetime | None
     if not path.exists():
         raise Failed(ScanStatus.ERROR, f"there is no {subject.path}")
     root = any((path / name).is_file() for name in _SYSTEMS)
-    found = await asyncio.to_thread(_survey, path, root=root)
+    found = await asyncio.to_thread(survey, path, root=root)
     answer = await ask_of_one_database(command.tree(at, path, root=root), at, updated)
     report, who = answer.report, ObjectRef(api_version="", kind="Source", name=str(subject.path))
     packages = await covered(report, at, empty=not root)
@@ -122,8 +124,12 @@ def _order(who: ObjectRef, file: str, line: int, words: str) -> SecurityFinding:
 # ── what lies there ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _survey(path: Path, *, root: bool) -> _Found:
+def survey(path: Path, *, root: bool) -> Found:
     """Read what trivy will meet.
+
+    Args:
+        path: the folder, or one file.
+        root: whether it is the root of a system, whose files are not source.
 
     Raises:
         Failed: if there is too much of it.
@@ -134,21 +140,33 @@ def _survey(path: Path, *, root: bool) -> _Found:
     refused: dict[str, str] = {}
     orders: list[tuple[str, int, str]] = []
     base = path if path.is_dir() else path.parent
-    for file in _files(path):
+    for file in () if root else _files(path):
         name = file.relative_to(base).as_posix()
         of_docker = _DOCKERFILE.fullmatch(file.name) is not None
-        if of_docker or (file.name in _LOCKS and not root and "node_modules" not in file.parts):
+        if file.name in _LOCKS and "node_modules" not in file.parts:
             expected.append(name)
-        if root or not (of_docker or file.suffix in {".yaml", ".yml", ".json", ".tf", ".template"}):
+        if not of_docker and file.suffix not in {*_YAML, ".tf", ".template"}:
             continue
         data = _head(file)
         orders += _orders(name, data)
-        if _is_manifest(file, data, base):
-            try:
-                parts.append(canonicalise(file.read_bytes(), source=name))
-            except NotCanonical as error:
-                refused[name] = error.message
-    return _Found(expected=tuple(expected), manifests=together(parts), refused=refused, orders=tuple(orders))
+        if of_docker and _FROM.search(data):
+            expected.append(name)
+        found = _objects(file, name, data, base)
+        if isinstance(found, str):
+            refused[name] = found
+        elif found is not None:
+            parts.append(found)
+    return Found(expected=tuple(expected), manifests=together(parts), refused=refused, orders=tuple(orders))
+
+
+def _objects(file: Path, name: str, data: bytes, base: Path) -> Canonical | str | None:
+    """The manifests in a file; why they cannot be read in one way; or None for a file that is none."""
+    if file.suffix not in _YAML or _in_chart(file, base):
+        return None
+    try:
+        return canonicalise(file.read_bytes(), source=name)
+    except NotCanonical as error:
+        return error.message if _claims_to_be_a_manifest(data) else None
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -173,12 +191,16 @@ def _head(file: Path) -> bytes:
         return stream.read(_READ_LIMIT)
 
 
-def _is_manifest(file: Path, data: bytes, base: Path) -> bool:
-    """Whether it is to be a Kubernetes object; templates of a chart are none before they are rendered."""
-    if file.suffix not in {".yaml", ".yml", ".json"} or not (_MANIFEST.search(data) and _KIND.search(data)):
-        return False
+def _in_chart(file: Path, base: Path) -> bool:
+    """Whether a file belongs to a chart, whose templates are no manifests before they are rendered, as trivy does."""
     within = [folder for folder in file.parents if folder == base or base in folder.parents]
-    return not any((folder / "Chart.yaml").is_file() for folder in within)
+    return any((folder / "Chart.yaml").is_file() for folder in within)
+
+
+def _claims_to_be_a_manifest(data: bytes) -> bool:
+    """Whether what cannot be read as manifests was meant as such, in any encoding, and is not some other YAML."""
+    plain = data.replace(b"\0", b"")
+    return bool(_MANIFEST.search(plain) and _KIND.search(plain))
 
 
 def _orders(name: str, data: bytes) -> Iterator[tuple[str, int, str]]:
