@@ -12,7 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aegis.errors import AegisError
@@ -22,7 +22,6 @@ from aegis.model.scan import Coverage, ScanResult, ScanStatus, Tool
 from aegis.security.zaproxy.report import LIMIT_BYTES, NAME, check_url, parse_report, plain, result_of
 from aegis.shadow.errand import Ended, said, standing, until_ended
 from aegis.shadow.probe import Place, config_map, probe_pod
-from aegis.shadow.tools import ZapRules
 
 CONTAINER = "probe"
 FOLDER, REPORT = "/zap/wrk", "report.json"
@@ -31,6 +30,19 @@ _PULL = 300.0
 _GRACE = 15.0
 _LOG_BYTES = 16 << 20
 _HTTPS_PORTS = frozenset({443, 8443})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZapRules:
+    """How ZAP is run in an arm.
+
+    Attributes:
+        image: of ZAP, by digest or tag; it must hold `zap-baseline.py`.
+        seconds: real seconds that one scan may take; ZAP knows no time scale.
+    """
+
+    image: str = "ghcr.io/zaproxy/zaproxy:stable"
+    seconds: float = 300.0
 
 
 async def scan_arm(place: Place, url: str, rules: ZapRules, *, name: str = "aegis-zap") -> ScanResult:
