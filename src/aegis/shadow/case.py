@@ -11,7 +11,7 @@ from aegis.model.changes import Change, Fix
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.model.report import SecurityReport
-from aegis.model.security import SecurityComparison
+from aegis.model.security import ScannerPart, SecurityComparison
 from aegis.model.symptom import Signature
 from aegis.model.verdict import Verdict
 from aegis.ports import Gate
@@ -20,6 +20,8 @@ from aegis.shadow.clone import Plan
 from aegis.shadow.judge import Pair, Rules
 from aegis.shadow.measuring import Measuring
 from aegis.shadow.probe import Place
+from aegis.shadow.scanning import Looks, Scans
+from aegis.shadow.subjects import Subjects
 from aegis.shadow.survey import Production
 from aegis.shadow.tools import TrialTools
 
@@ -121,7 +123,9 @@ class Trial:
         pair: both arms' counts, as last seen.
         manifests: the tried and changed objects of each arm, as the server holds them.
         tried: the pods of each arm that are tried, as last seen.
-        security: set by the gate that compares.
+        scans: what scanners say of the arms.
+        subjects: what they are given of each arm, once it holds its copies.
+        scanned: what each scanner's gate rests on, in the order in which they were judged.
     """
 
     request: TrialRequest
@@ -133,7 +137,9 @@ class Trial:
     pair: Pair
     manifests: dict[str, list[JsonObject]] = field(default_factory=dict)
     tried: dict[str, tuple[Json, ...]] = field(default_factory=dict)
-    security: SecurityComparison | None = None
+    scans: Scans
+    subjects: dict[str, Subjects] = field(default_factory=dict)
+    scanned: dict[str, tuple[ScannerPart, Looks]] = field(default_factory=dict)
     baseline: Baseline = field(default_factory=Baseline)
     plans: dict[str, Plan] = field(default_factory=dict)
     measuring: Measuring | None = None
@@ -141,6 +147,18 @@ class Trial:
     def plan_of(self, arm: str) -> Plan:
         """What was copied into an arm."""
         return self.plans.get(arm, self.plan)
+
+    @property
+    def security(self) -> SecurityComparison | None:
+        """All that scanners found, before (R) and after (C); None where none was asked yet."""
+        if not self.scanned:
+            return None
+        looks = [looks for _, looks in self.scanned.values()]
+        return SecurityComparison(
+            before=tuple(finding for one in looks for finding in one.findings_before),
+            after=tuple(finding for one in looks for finding in one.findings_after),
+            scanners=tuple(part for part, _ in self.scanned.values()),
+        )
 
     @property
     def running(self) -> dict[str, Place]:

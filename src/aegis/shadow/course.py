@@ -20,6 +20,7 @@ from aegis.shadow.case import ARMS, GOOD, Stage, StagedGate, Trial, TrialResult
 from aegis.shadow.measuring import Measuring, Side
 from aegis.shadow.probe import Place
 from aegis.shadow.stage import copies, fence_off, furnish, make, of_bare_pods, release, started
+from aegis.shadow.subjects import Subjects, subjects_of
 from aegis.shadow.watching import Watched
 from aegis.shadow.workloads import SCALED, owned_by, replicas
 
@@ -42,18 +43,35 @@ class Course:
 
     async def to_the_end(self) -> TrialResult:
         """All of it, the verdict included; only the arms stay for the caller to take down."""
-        if await self._isolated() and await self._furnished() and await self._judged(Stage.STATIC):
-            watched = self._watched = self._watch()
-            async with asyncio.TaskGroup() as group:
-                tasks = watched.start(group)
-                await self._run_pods(watched)
-                measuring = self._trial.measuring = self._measuring(watched)
-                tasks += measuring.start(group)
-                if await self._watch_until_known(watched) and await self._judged_after(measuring):
-                    await self._look_again(watched)
-                for task in tasks:
-                    task.cancel()
+        async with self._trial.scans.running():
+            self._scan_ahead()
+            if await self._isolated() and await self._furnished() and await self._judged(Stage.STATIC):
+                await self._run()
         return await self._result()
+
+    async def _run(self) -> None:
+        watched = self._watched = self._watch()
+        async with asyncio.TaskGroup() as group:
+            tasks = watched.start(group)
+            await self._run_pods(watched)
+            measuring = self._trial.measuring = self._measuring(watched)
+            tasks += measuring.start(group)
+            if await self._watch_until_known(watched) and await self._judged_after(measuring):
+                await self._look_again(watched)
+            for task in tasks:
+                task.cancel()
+
+    def _scan_ahead(self) -> None:
+        """What production runs is known already: scanners may look at its images while the arms are made."""
+        self._trial.scans.begin(self._scanners(), self._subjects(self._trial.plan.objects).images)
+
+    def _scanners(self) -> list[str]:
+        off = self._tools.limits.security.off
+        return [gate.name for gate in self._staged(Stage.STATIC) if gate.name not in off]
+
+    def _subjects(self, objects: Sequence[Json]) -> Subjects:
+        namespace = self._trial.request.target.namespace
+        return subjects_of(objects, namespace=namespace, embedded=self._tools.cluster.embedded)
 
     async def _judged_after(self, measuring: Measuring) -> bool:
         await measuring.finished()
@@ -81,6 +99,8 @@ class Course:
             return False
         for arm, place in trial.places.items():
             trial.manifests[arm] = await self._read_back(place)
+            trial.subjects[arm] = self._subjects(trial.manifests[arm])
+            trial.scans.begin(self._scanners(), trial.subjects[arm].all if arm in ARMS else ())
         await self._count_anew()
         return True
 

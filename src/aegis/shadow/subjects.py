@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aegis.kube.pod_template import containers, pod_spec_of
 from aegis.model.refs import Json, JsonObject
-from aegis.model.scan import Image, Manifests
+from aegis.model.scan import Image, Manifests, Subject
 
 LAYERLESS = "an image of the embedded registry has no layers to look into"
 
@@ -33,6 +33,11 @@ class Subjects:
 
     manifests: Manifests
     images: tuple[Image, ...]
+
+    @property
+    def all(self) -> tuple[Subject, ...]:
+        """Both."""
+        return (self.manifests, *self.images)
 
 
 def subjects_of(objects: Iterable[Json], *, namespace: str, embedded: bool) -> Subjects:

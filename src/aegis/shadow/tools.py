@@ -11,6 +11,7 @@ from typing import cast
 from aegis.evidence.falco import FalcoPlace
 from aegis.falco.priority import Priority
 from aegis.model.refs import Json
+from aegis.model.security import SecurityFinding, Severity
 from aegis.ports import Actuator, Cluster, ClusterReader, ObjectEvent, Progress
 from aegis.security.desk import Desk
 from aegis.security.policy import SecurityPolicy
@@ -63,6 +64,9 @@ class SecurityRules:
         off: those that are switched off, by name.
         required: those that must have looked wherever they apply.
         fail_open: those whose failure is a gap, and ends no trial.
+        trivy_severities: the severities of trivy's findings that count.
+        podsecurity_baseline_only: whether the restricted Pod Security Standard is shown only.
+        grave: from which severity on a finding counts that there is nothing to hold against.
     """
 
     desk: Desk = field(default_factory=Desk)
@@ -70,6 +74,22 @@ class SecurityRules:
     off: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset({"podsecurity", "trivy"})
     fail_open: frozenset[str] = frozenset()
+    trivy_severities: frozenset[Severity] = frozenset({Severity.HIGH, Severity.CRITICAL})
+    podsecurity_baseline_only: bool = False
+    grave: Severity = Severity.HIGH
+
+    def counts(self, finding: SecurityFinding, *, alone: bool = False) -> bool:
+        """Whether a finding can refuse a fix; what is of unknown severity always can.
+
+        Args:
+            finding: of the candidate.
+            alone: whether there is nothing to hold it against; then only what is grave in itself counts.
+        """
+        if alone and Severity.UNKNOWN < finding.severity < self.grave:
+            return False
+        if finding.source == "trivy" and finding.severity is not Severity.UNKNOWN:
+            return finding.severity in self.trivy_severities
+        return not (self.podsecurity_baseline_only and finding.rule_id.startswith("pss-restricted-"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from aegis.shadow.course import Course
 from aegis.shadow.judge import Pair, Rules
 from aegis.shadow.namespace import Remains, Shadow, arms, expiry
 from aegis.shadow.probe import Place
+from aegis.shadow.scanning import Scans
 from aegis.shadow.survey import Production, survey
 from aegis.shadow.synthetic import Faker
 from aegis.shadow.tools import TrialTools
@@ -92,6 +93,7 @@ async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
         plans={} if compared.plan is None else {GOOD: compared.plan},
         rules=rules_for(production, request, tools.cluster.time_scale),
         pair=Pair(elapsed=0.0, r=judge.Tally(trials=0), c=judge.Tally(trials=0)),
+        scans=Scans(desk=tools.limits.security.desk),
     )
     return await _in_arms(shadow, trial)
 

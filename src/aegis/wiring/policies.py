@@ -17,12 +17,8 @@ from aegis.ports import Cluster
 if TYPE_CHECKING:
     from aegis.settings import LoadedSettings, Settings
 
-_DECIDING_SECURITY = {
-    "podsecurity_enabled", "podsecurity_level",
-    "falco_enabled", "falco_namespace", "falco_label_selector", "falco_severity_threshold",
-    "exploit_sandbox_enabled", "exploit_proofs",
-}  # fmt: skip
-"""The settings of security on which a verdict rests."""
+_SECRETS = {"trivy_token", "zap_api_key"}
+"""Of security only these say nothing of what was looked at, or of what follows from it."""
 
 
 def actuator_rules(loaded: LoadedSettings, cluster: Cluster) -> Any:
@@ -47,7 +43,7 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
     deciding = {
         "verification": settings.verification.model_dump(mode="json"),
         "safety": settings.safety.model_dump(mode="json"),
-        "security": settings.security.model_dump(mode="json", include=_DECIDING_SECURITY),
+        "security": settings.security.model_dump(mode="json", exclude=_SECRETS),
         "monitoring": settings.monitoring.model_dump(mode="json"),
     }
     return DeliveryPolicy(

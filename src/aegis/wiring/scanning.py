@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aegis.ports import Actuator, ClusterReader
     from aegis.security.desk import Desk, ScanRules
     from aegis.settings import LoadedSettings, Settings
+    from aegis.shadow.tools import SecurityRules
     from aegis.wiring.places import Places
 
 
@@ -49,6 +50,31 @@ def scan_rules(settings: Settings) -> ScanRules:
         falco_namespace=security.falco_namespace,
         falco_labels=security.falco_label_selector,
         falco_threshold=Priority.parse(security.falco_severity_threshold) or Priority.DEBUG,
+    )
+
+
+def security_rules(settings: Settings, desk: Desk) -> SecurityRules:
+    """What scanners do in a trial, and what follows from what they say, as configured."""
+    from aegis.model.security import Severity
+    from aegis.security.policy import SecurityPolicy
+    from aegis.shadow.tools import SecurityRules
+
+    security = settings.security
+    enabled = {
+        "podsecurity": security.podsecurity_enabled,
+        "kubesec": security.kubesec_enabled,
+        "semgrep": security.semgrep_enabled,
+        "trivy": security.trivy_enabled,
+    }
+    return SecurityRules(
+        desk=desk,
+        policy=SecurityPolicy(ceiling=Severity[security.ceiling] if security.ceiling else None),
+        off=frozenset(name for name, on in enabled.items() if not on),
+        required=frozenset(security.required),
+        fail_open=frozenset(security.fail_open),
+        trivy_severities=frozenset(Severity[word] for word in security.trivy_severity),
+        podsecurity_baseline_only=security.podsecurity_level == "baseline",
+        grave=Severity[security.fail_on],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,14 @@ from aegis.ports import (
 )
 from aegis.wiring.places import Places, audit_log, automation_mode, places_of
 from aegis.wiring.policies import actuator_rules, delivery_policy, trial_limits
+from aegis.wiring.scanning import scan_desk, security_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aegis.delivery.lease import Claim
     from aegis.flows.shadows import ShadowTools
+    from aegis.security.desk import Desk
     from aegis.settings import LoadedSettings, Settings
     from aegis.shadow.tools import TrialTools
 
@@ -53,6 +55,7 @@ class System:
         audit: the log.
         incidents: those of this cluster.
         namespace: the one that is meant where none is named.
+        desk: what scanners work with.
     """
 
     settings: Settings
@@ -64,6 +67,7 @@ class System:
     audit: AuditLog
     incidents: IncidentStore
     namespace: str
+    desk: Desk
 
     async def investigate(self, target: ObjectRef) -> tuple[tuple[Evidence, ...], Diagnosis]:
         """The evidence about one object, and what it says.
@@ -175,7 +179,7 @@ class System:
             actuator=self.actuator,
             progress=progress,
             cluster=self.cluster,
-            limits=trial_limits(self.settings),
+            limits=replace(trial_limits(self.settings), security=security_rules(self.settings, self.desk)),
             last_good=last_good,
         )
 
@@ -300,23 +304,25 @@ async def connected(loaded: LoadedSettings, *, as_user: str = "", only_read: boo
                 f"not permitted: {user.name} may not get namespaces kube-system, by whose uid this cluster is known",
                 hint="Ask for a role that allows get on namespaces.",
             )
+        actuator = ClusterActuator(
+            reader=driver,
+            writer=driver,
+            audit=audit,
+            mode=automation_mode(places),
+            rules=actuator_rules(loaded, cluster),
+            actor=user,
+        )
         yield System(
             settings=loaded.settings,
             places=places,
             cluster=cluster,
             user=user,
             reader=driver,
-            actuator=ClusterActuator(
-                reader=driver,
-                writer=driver,
-                audit=audit,
-                mode=automation_mode(places),
-                rules=actuator_rules(loaded, cluster),
-                actor=user,
-            ),
+            actuator=actuator,
             audit=audit,
             incidents=SqliteIncidentStore(places.incidents, cluster_uid=cluster.uid),
             namespace=driver.endpoint.namespace or "default",
+            desk=scan_desk(loaded, places, reader=driver, actuator=actuator),
         )
 
 

@@ -13,7 +13,7 @@ from aegis.errors import Conflict, NotFound, Refused
 from aegis.model.changes import Change, Delete, Evict, JsonPatch, body_of
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.ports import Access, Cluster, LogQuery, ObjectEvent, Purpose, User
-from aegis.shadow.tools import TrialLimits, TrialTools
+from aegis.shadow.tools import SecurityRules, TrialLimits, TrialTools
 
 Key = tuple[str, str, str]
 
@@ -237,7 +237,9 @@ async def tools(fake: FakeCluster) -> TrialTools:
         actuator=fake,
         progress=say_nothing,
         cluster=await fake.cluster(),
-        limits=TrialLimits(deletion_seconds=2.0),
+        limits=TrialLimits(
+            deletion_seconds=2.0, security=SecurityRules(off=frozenset({"kubesec", "semgrep", "trivy"}))
+        ),
     )
 
 

@@ -85,7 +85,8 @@ async def test_red_then_green(production: Any, tools: TrialTools) -> None:
     result = await run_trial(request(), tools)
     assert (result.verdict.decision, result.verdict.reason) == (Decision.ACCEPT, "Accepted")
     names = [one.gate for one in result.verdict.gates]
-    assert names[:6] == ["isolation", "podsecurity", "rollout", "reproduction", "health", "smoke"]
+    scanned = ["podsecurity", "kubesec", "semgrep", "trivy"]
+    assert names[:9] == ["isolation", *scanned, "rollout", "reproduction", "health", "smoke"]
     assert gate(result, "smoke") is Outcome.SKIPPED
     assert "Secret k holds made-up values of the same shape" in result.verdict.gaps
     assert await production.list("v1", "Namespace") == []

@@ -1,28 +1,7 @@
-"""Not part of this release: manifest scores by kubesec. It stands in every verdict as not run, which is not passed."""
+"""Does Kubesec score the fixed workload no worse than what it replaces, and never below the configured score?"""
 
 from __future__ import annotations
 
-from aegis.model.verdict import GateResult, Outcome
-from aegis.shadow.case import Stage, Trial
+from aegis.shadow.scanner_gate import ScannerGate
 
-
-class Kubesec:
-    """Says that it was not run."""
-
-    name = "kubesec"
-    required = False
-    stage = Stage.ABSENT
-    order = 1
-    weight = 0
-
-    async def judge(self, trial: Trial) -> GateResult:  # noqa: ARG002 - a gate is given the trial
-        """Always SKIPPED, with the reason."""
-        return GateResult(
-            gate=self.name,
-            outcome=Outcome.SKIPPED,
-            required=False,
-            reason="not part of this release: manifest scores by kubesec",
-        )
-
-
-PLUGIN = Kubesec()
+PLUGIN = ScannerGate(name="kubesec", order=2)

@@ -1,28 +1,7 @@
-"""Not part of this release: source rules by semgrep. It stands in every verdict as not run, which is not passed."""
+"""Does Semgrep, by our own rules, find nothing in the fixed objects that is not in what they replace?"""
 
 from __future__ import annotations
 
-from aegis.model.verdict import GateResult, Outcome
-from aegis.shadow.case import Stage, Trial
+from aegis.shadow.scanner_gate import ScannerGate
 
-
-class Semgrep:
-    """Says that it was not run."""
-
-    name = "semgrep"
-    required = False
-    stage = Stage.ABSENT
-    order = 1
-    weight = 0
-
-    async def judge(self, trial: Trial) -> GateResult:  # noqa: ARG002 - a gate is given the trial
-        """Always SKIPPED, with the reason."""
-        return GateResult(
-            gate=self.name,
-            outcome=Outcome.SKIPPED,
-            required=False,
-            reason="not part of this release: source rules by semgrep",
-        )
-
-
-PLUGIN = Semgrep()
+PLUGIN = ScannerGate(name="semgrep", order=3)

@@ -1,28 +1,7 @@
-"""Not part of this release: vulnerabilities of images by trivy. It stands in every verdict as not run, which is not passed."""
+"""Does Trivy find nothing in the fixed workload's images and objects that is not in what they replace?"""
 
 from __future__ import annotations
 
-from aegis.model.verdict import GateResult, Outcome
-from aegis.shadow.case import Stage, Trial
+from aegis.shadow.scanner_gate import ScannerGate
 
-
-class Trivy:
-    """Says that it was not run."""
-
-    name = "trivy"
-    required = False
-    stage = Stage.ABSENT
-    order = 1
-    weight = 0
-
-    async def judge(self, trial: Trial) -> GateResult:  # noqa: ARG002 - a gate is given the trial
-        """Always SKIPPED, with the reason."""
-        return GateResult(
-            gate=self.name,
-            outcome=Outcome.SKIPPED,
-            required=False,
-            reason="not part of this release: vulnerabilities of images by trivy",
-        )
-
-
-PLUGIN = Trivy()
+PLUGIN = ScannerGate(name="trivy", order=4)

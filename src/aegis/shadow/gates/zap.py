@@ -1,28 +1,63 @@
-"""Not part of this release: a baseline scan of the running candidate by ZAP. It stands in every verdict as not run, which is not passed."""
+"""Does ZAP's baseline scan find nothing in the running candidate that the last good revision does not show too?
+
+After the load, so that nothing measured is disturbed; from within the arm, since nothing outside reaches it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
+from aegis.model.scan import Url
 from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow.case import Stage, Trial
+from aegis.shadow.measuring import Side
+from aegis.shadow.scanner_gate import decide, noted, switched_off
+from aegis.shadow.scanning import Look, Looks
+from aegis.shadow.tools import ZapRules
+from aegis.shadow.zapping import scan_arm, urls
+
+_MOST = 3
+"""Services of one arm: each takes minutes."""
 
 
 class Zap:
-    """Says that it was not run."""
+    """A scan that follows links and attacks nothing."""
 
     name = "zap"
     required = False
-    stage = Stage.ABSENT
-    order = 1
+    stage = Stage.AFTER
+    order = 50
     weight = 0
 
-    async def judge(self, trial: Trial) -> GateResult:  # noqa: ARG002 - a gate is given the trial
-        """Always SKIPPED, with the reason."""
-        return GateResult(
-            gate=self.name,
-            outcome=Outcome.SKIPPED,
-            required=False,
-            reason="not part of this release: a baseline scan of the running candidate by ZAP",
-        )
+    async def judge(self, trial: Trial) -> GateResult:
+        """PASSED where nothing new was found; SKIPPED where nothing answers HTTP, or ZAP cannot be had."""
+        rules, how = trial.tools.limits.security, trial.tools.limits.zap
+        if not how.enabled:
+            return noted(trial, switched_off(self.name), Looks())
+        assert trial.measuring is not None  # noqa: S101 - this stage comes after the load
+        candidate, good = trial.measuring.candidate, trial.measuring.good
+        targets = urls(await candidate.checks())
+        if not targets:
+            reason = "the workload declares no TCP port, so there is nothing to scan"
+            return noted(
+                trial, GateResult(gate=self.name, outcome=Outcome.SKIPPED, required=False, reason=reason), Looks()
+            )
+        trial.tools.progress("scanning the fixed workload with zap", services=len(targets))
+        shared = [] if good is None else [url for url in urls(await good.checks()) if url in targets]
+        async with asyncio.TaskGroup() as group:
+            after = group.create_task(_scan(candidate, targets, how))
+            before = None if good is None else group.create_task(_scan(good, shared, how))
+        looks = Looks(before=before.result() if before else (), after=after.result())
+        return noted(trial, decide(self.name, looks, rules), looks)
+
+
+async def _scan(side: Side, targets: Sequence[str], how: ZapRules) -> tuple[Look, ...]:
+    found: list[Look] = []
+    for url in targets[:_MOST]:
+        subject = Url(url=url, namespace=side.place.namespace)
+        found.append(Look(subject=subject, result=await scan_arm(side.place, url, how)))
+    return tuple(found)
 
 
 PLUGIN = Zap()
