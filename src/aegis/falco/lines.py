@@ -1,8 +1,8 @@
 r"""Alerts of a large file: most lines are passed over without being parsed, and none is that might be asked for.
 
 What is searched for is a plain word: a namespace (`[a-z0-9-]`) or a rule of harmless characters. JSON has one way only to
-write such a word other than as it is, `\uXXXX`; a line of text has none. So a line with neither the word nor `\u` cannot
-match, whatever its layout; every other one is parsed. Memory is a block and one line.
+write such a word other than as it is in quotes, `\uXXXX`; a line of text has none. So a line with neither the word nor
+`\u` cannot match, whatever its layout; every other one is parsed. Memory is a block and one line.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from aegis.falco.query import AlertQuery
 _BLOCK: Final = 1 << 20
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 _.,:-]{2,256}", re.ASCII)
 """Words that JSON writes as they are, or by `\\uXXXX`."""
+_TEXT: Final = re.compile(rb"\n[^{\n]")
 _BACKSLASH: Final = b"\\"
 _ESCAPED: Final = b"\\u"
 
@@ -35,7 +36,8 @@ def alerts_in(file: BinaryIO, query: AlertQuery) -> Iterator[Alert]:
     word = next((one for one in (query.namespace, query.rule) if one and _PLAIN.fullmatch(one)), "")
     quoted = f'"{word}"'.encode() if word else b""
     for buffer, end in _blocks(file):
-        spans = _candidates(buffer, end, word.encode()) if word else _every(buffer, end)
+        needle = word.encode() if _holds_text(buffer, end) else quoted
+        spans = _candidates(buffer, end, needle) if word else _every(buffer, end)
         for start, stop in spans:
             line = bytes(memoryview(buffer)[start:stop])
             if _surely_not(line, query, quoted):
@@ -67,6 +69,11 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
     if kept and not too_long:
         buffer[kept : kept + 1] = b"\n"
         yield buffer, kept + 1
+
+
+def _holds_text(buffer: bytearray, end: int) -> bool:
+    """Whether some line is no JSON object: then the word may stand there without quotes."""
+    return not buffer.startswith(b"{") or _TEXT.search(buffer, 0, end) is not None
 
 
 def _every(buffer: bytearray, end: int) -> Iterator[tuple[int, int]]:
