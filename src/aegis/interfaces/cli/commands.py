@@ -11,6 +11,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "fix": ("fix", "Analyze, try the fix in a shadow, ask, apply, watch; or roll back"),
     "incident": ("incident", "What is open, half done or over: list, show, watch, approve, reject"),
     "shadow": ("shadow", "Isolated copies of a workload: create, list, status, wait, verify, delete"),
+    "scan": ("scan", "Manifests, images, folders, URLs, what pods did: every scanner, with proof of what it covered"),
     "rules": ("rules", "The Falco language: lint, fmt, list, eval, replay, except"),
     "audit": ("audit", "The tamper-evident log: tail, verify, export"),
     "mode": ("mode", "The automation's own kill switch: show, set"),

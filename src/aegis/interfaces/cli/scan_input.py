@@ -30,6 +30,8 @@ def manifests(names: Iterable[str]) -> Canonical:
     from aegis.security.canonical import canonicalise, together
 
     asked = list(names)
+    if not asked:
+        raise UsageError("no manifest is named", hint="Give files, folders, or - for stdin.")
     parts = [canonicalise(_read(path), source=shown(path)) for name in asked for path in _files(name)]
     whole = together(parts)
     if not whole.objects:

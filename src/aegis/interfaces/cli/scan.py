@@ -1,0 +1,306 @@
+"""`aegis scan manifest|image|source|url|runtime`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from aegis.errors import Unavailable, UsageError
+from aegis.interfaces.cli.options import Globals, group, parse_duration
+from aegis.interfaces.cli.options import command as make
+from aegis.interfaces.cli.output import document, emit, write
+from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async, settings_of
+
+if TYPE_CHECKING:
+    from aegis.interfaces.cli.scan_run import Asked
+    from aegis.security.reports.scan import Scan
+
+_OUTPUTS = ("table", "json", "yaml", "sarif", "junit", "gitlab")
+_SEVERITIES = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+
+
+@group(
+    "scan",
+    examples="""\
+aegis scan manifest deploy/ service.yaml          the objects that would be applied
+kubectl get deploy web -o yaml | aegis scan manifest -
+aegis scan image shop/web:1.3 --baseline shop/web:1.2   what does the new image fix, and bring in?
+aegis scan source .                               manifests, Dockerfiles, a root file system
+aegis scan url http://127.0.0.1:8080              a running HTTP service
+aegis scan runtime -n shop --since 1h             what Falco saw
+aegis scan manifest deploy/ -o sarif --output-file aegis.sarif
+""",
+)
+def command() -> None:
+    """Look at manifests, an image, a folder, a running service or what pods did, with every scanner that can.
+
+    Pod Security is built in; semgrep, trivy, kubesec, ZAP (by Docker) and Falco are used where they are. A scanner that
+    is not there is a gap, which the report names: "passed with gaps" is not "passed". `aegis doctor` says what is here.
+
+    Ends with 0 where no finding reaches --fail-on, 1 where one does, 2 for input that cannot be read in one way only,
+    3 where a scanner failed or did not cover everything, 69 where no scanner that looks at such things is here (or one
+    of --scanner is not).
+    """
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What every scan takes."""
+    for option in (
+        click.option(
+            "--scanner", "scanners", multiple=True, metavar="NAME", help="Only this scanner; it must be there."
+        ),
+        click.option(
+            "--waivers",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Findings that somebody answers for: each with id, owner, reason, expiry. Or an OpenVEX document.",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice(_SEVERITIES, case_sensitive=False),
+            help="The lowest severity that ends with 1 (default: security.fail_on, HIGH). Unknown ones always do.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _baseline(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--baseline",
+        metavar=what,
+        help="What it replaces: then only findings that are new, or worse, end with 1; what is fixed is told.",
+    )
+
+
+@make(
+    "manifest",
+    outputs=_OUTPUTS,
+    examples="""\
+aegis scan manifest deployment.yaml
+aegis scan manifest deploy/ --fail-on CRITICAL --scanner podsecurity
+helm template shop | aegis scan manifest - -o junit
+aegis scan manifest new.yaml --baseline old.yaml
+""",
+    parent=command,
+)
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path())
+@click.option("-f", "--filename", "named", multiple=True, metavar="FILE|-", type=click.Path(), help="As FILE.")
+@_baseline("FILE")
+@_options
+@click.pass_obj
+def manifest(
+    options: Globals, /, files: tuple[str, ...], *, named: tuple[str, ...], baseline: str | None, **how: Any
+) -> int:
+    """Look at the objects of FILE..., of the *.yaml, *.yml and *.json of folders, or of stdin (`-`).
+
+    They are rewritten before any tool sees them: Lists opened, aliases and comments gone, annotations by which scanners
+    are told to look away not obeyed. A key that stands twice is refused, with its line.
+    """
+    from aegis.interfaces.cli.scan_input import manifests
+    from aegis.interfaces.cli.scan_run import Asked
+    from aegis.model.scan import Manifests
+    from aegis.security.reports.scan import Family
+
+    names = (*files, *named)
+    written = manifests(names)
+    asked = Asked(
+        family=Family.MANIFEST,
+        names=names,
+        subjects=(Manifests(objects=written.plain),),
+        before=(Manifests(objects=manifests([baseline]).plain),) if baseline else (),
+        baseline=baseline or "",
+        written=written,
+    )
+    return _done(options, asked, how)
+
+
+@make(
+    "image",
+    outputs=_OUTPUTS,
+    examples="""\
+aegis scan image registry.example/shop/web@sha256:…
+aegis scan image shop/web:1.3 --baseline shop/web:1.2
+docker save shop/web:1.3 -o web.tar && aegis scan image ./web.tar
+""",
+    parent=command,
+)
+@click.argument("reference", metavar="REF")
+@_baseline("REF")
+@click.option("--platform", default="", help="As linux/amd64; default: the tool's own.")
+@_options
+@click.pass_obj
+def image(options: Globals, /, reference: str, *, baseline: str | None, platform: str, **how: Any) -> int:
+    """Look for known vulnerabilities in the image REF: a reference as a pod names it, or a saved image (a .tar file).
+
+    Both sides of a comparison are looked at by one program with one database.
+    """
+    from aegis.interfaces.cli.scan_run import Asked
+    from aegis.security.reports.scan import Family
+
+    asked = Asked(
+        family=Family.IMAGE,
+        names=(reference,),
+        subjects=(_image(reference, platform),),
+        before=(_image(baseline, platform),) if baseline else (),
+        baseline=baseline or "",
+    )
+    return _done(options, asked, how)
+
+
+@make("source", outputs=_OUTPUTS, examples="aegis scan source .\naegis scan source rootfs/ -o sarif", parent=command)
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@_options
+@click.pass_obj
+def source(options: Globals, /, path: Path, **how: Any) -> int:
+    """Look at a folder or file: manifests in it, Dockerfiles, packages that are installed or locked in it."""
+    from aegis.interfaces.cli.scan_input import manifests_within
+    from aegis.interfaces.cli.scan_run import Asked
+    from aegis.model.scan import Manifests, Source, Subject
+    from aegis.security.reports.scan import Family
+
+    written, unread = manifests_within(path)
+    subjects: tuple[Subject, ...] = (Source(path=path.resolve()),)
+    if written.objects:
+        subjects = (Manifests(objects=written.plain), *subjects)
+    asked = Asked(family=Family.SOURCE, names=(str(path),), subjects=subjects, written=written, unread=unread)
+    return _done(options, asked, how)
+
+
+@make("url", outputs=_OUTPUTS, examples="aegis scan url http://127.0.0.1:8080 --timeout 10m", parent=command)
+@click.argument("url")
+@_options
+@click.pass_obj
+def url(options: Globals, /, url: str, **how: Any) -> int:
+    """Look at a running HTTP service, as a visitor would; nothing is attacked."""
+    from aegis.interfaces.cli.scan_run import Asked
+    from aegis.model.scan import Url
+    from aegis.security.reports.scan import Family
+
+    _check_url(url)
+    return _done(options, Asked(family=Family.URL, names=(url,), subjects=(Url(url=url),)), how)
+
+
+@make(
+    "runtime",
+    outputs=_OUTPUTS,
+    examples="aegis scan runtime -n shop --since 1h\naegis scan runtime -n shop --since 2026-03-01T12:00:00Z -o json",
+    parent=command,
+)
+@click.option("--since", required=True, metavar="T", help="From when on: 30m, 1h, or a time as 2026-03-01T12:00:00Z.")
+@_options
+@click.pass_obj
+def runtime(options: Globals, /, since: str, **how: Any) -> int:
+    """Read what Falco saw of the pods of a namespace from a time until now, and prove which nodes it watched."""
+    return run_async(_runtime(options, since, how), options)
+
+
+# ── from what was asked to the answer ────────────────────────────────────────────────────────────────────────────────
+
+
+async def _runtime(options: Globals, since: str, how: dict[str, Any]) -> int:
+    from aegis.interfaces.cli.scan_run import Asked, run_scan
+    from aegis.model.scan import Runtime
+    from aegis.security.desk import Desk
+    from aegis.security.reports.scan import Family
+    from aegis.wiring.scanning import scan_rules
+
+    now = datetime.now(UTC)
+    begin = _moment(since, now)
+    async with opened(options, only_read=True) as system:
+        namespace = namespace_of(options, system)
+        subject = Runtime(namespace=namespace, since=begin, until=now)
+        asked = _with(Asked(family=Family.RUNTIME, names=(namespace,), subjects=(subject,)), how)
+        desk = Desk(rules=scan_rules(system.settings), reader=system.reader)
+        return _told(options, await run_scan(asked, desk, system.settings, progress_of(options)))
+
+
+def _done(options: Globals, asked: Asked, how: dict[str, Any]) -> int:
+    from aegis.interfaces.cli.scan_run import run_scan
+    from aegis.wiring.places import places_of
+    from aegis.wiring.scanning import scan_desk
+
+    loaded = settings_of(options)
+    try:
+        places = places_of(loaded)
+    except Unavailable:  # a machine without a home: nothing is kept, and looked up anew
+        places = None
+    desk = scan_desk(loaded, places)
+    work = run_scan(_with(asked, how), desk, loaded.settings, progress_of(options))
+    return _told(options, run_async(work, options))
+
+
+def _with(asked: Asked, how: dict[str, Any]) -> Asked:
+    from dataclasses import replace
+
+    from aegis.model.security import Severity
+
+    fail_on = Severity[how["fail_on"].upper()] if how["fail_on"] else None
+    return replace(asked, scanners=tuple(how["scanners"]), waivers=how["waivers"], fail_on=fail_on)
+
+
+def _told(options: Globals, scan: Scan) -> int:
+    """Print the report in the form that was asked for."""
+    from aegis.interfaces.cli.scan_text import scan_text
+    from aegis.security.reports.document import fields
+    from aegis.security.reports.gitlab import gitlab
+    from aegis.security.reports.junit import junit
+    from aegis.security.reports.sarif import sarif
+
+    match options.output:
+        case "junit":
+            write(options, junit(scan))
+        case "sarif" | "gitlab":
+            made = sarif(scan) if options.output == "sarif" else gitlab(scan)
+            write(options, json.dumps(made, indent=2, ensure_ascii=False))
+        case _:
+            emit(options, document("ScanReport", **fields(scan)), lambda: scan_text(scan))
+    return scan.verdict.exit_status
+
+
+def _image(reference: str, platform: str) -> Any:
+    """A saved image where the reference names a file, else one that is pulled.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    from aegis.model.scan import Image
+
+    path = Path(reference)
+    archive = path.resolve() if path.suffix in {".tar", ".tgz"} or reference.startswith(("./", "/", "../")) else None
+    if archive is not None and not archive.is_file():
+        raise UsageError(f"there is no file {reference}", hint="Name an image, or a file that `docker save` wrote.")
+    odd = not reference or reference.startswith("-") or any(c.isspace() or not c.isprintable() for c in reference)
+    if archive is None and odd:
+        raise UsageError(f"{reference!r} names no image")
+    return Image(reference=reference, archive=archive, platform=platform)
+
+
+def _check_url(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(char.isspace() or not char.isprintable() for char in text):
+        raise UsageError(f"{text!r} is no URL of an HTTP service", hint="Write http://HOST:PORT/ or https://….")
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text!r} is no time", hint="Write 30m, 1h, or 2026-03-01T12:00:00Z.") from None
+    if found.tzinfo is None or found > now:
+        raise UsageError(f"--since {text!r} has no zone, or is still to come", hint="Write 2026-03-01T12:00:00Z.")
+    return found.astimezone(UTC)
