@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,13 +233,14 @@ def _done(options: Globals, asked: Asked, how: dict[str, Any]) -> int:
     except Unavailable:  # a machine without a home: nothing is kept, and looked up anew
         places = None
     desk = scan_desk(loaded, places)
-    work = run_scan(_with(asked, how), desk, loaded.settings, progress_of(options))
+    meant = _with(asked, how)
+    if loaded.origins["security.required"] != "default":
+        meant = replace(meant, required=loaded.settings.security.required)
+    work = run_scan(meant, desk, loaded.settings, progress_of(options))
     return _told(options, run_async(work, options))
 
 
 def _with(asked: Asked, how: dict[str, Any]) -> Asked:
-    from dataclasses import replace
-
     from aegis.model.security import Severity
 
     fail_on = Severity[how["fail_on"].upper()] if how["fail_on"] else None
@@ -252,6 +254,8 @@ def _told(options: Globals, scan: Scan) -> int:
     from aegis.security.reports.gitlab import gitlab
     from aegis.security.reports.junit import junit
     from aegis.security.reports.sarif import sarif
+    from aegis.security.reports.scan import Verdict
+    from aegis.security.reports.text import line
 
     match options.output:
         case "junit":
@@ -261,6 +265,9 @@ def _told(options: Globals, scan: Scan) -> int:
             write(options, json.dumps(made, indent=2, ensure_ascii=False))
         case _:
             emit(options, document("ScanReport", **fields(scan)), lambda: scan_text(scan))
+    if scan.verdict in {Verdict.INCONCLUSIVE, Verdict.UNAVAILABLE}:
+        why = "; ".join(scan.gaps) or "nobody looked"
+        click.echo(f"aegis: no answer: {line(why, 1000)}", err=True)
     return scan.verdict.exit_status
 
 

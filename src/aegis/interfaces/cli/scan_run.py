@@ -42,6 +42,7 @@ class Asked:
         unread: what was found and could not be taken for a manifest.
         scanners: only these, by name; empty: all that are switched on.
         fail_on: the lowest severity that fails it; None: as configured.
+        required: scanners that must look where they can, whoever else does.
         waivers: the file of what is accepted; None: as configured.
     """
 
@@ -53,6 +54,7 @@ class Asked:
     written: Canonical | None = None
     unread: tuple[str, ...] = ()
     scanners: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     fail_on: Severity | None = None
     waivers: Path | None = None
 
@@ -136,16 +138,23 @@ def _assembled(
     *,
     times: tuple[datetime, datetime],
 ) -> Scan:
+    from aegis.security.waiver_files import load
+    from aegis.security.waivers import apply
+
     security = settings.security
-    findings, older = (_findings(side) for side in (results, before))
+    path = asked.waivers or security.waivers
+    waivers = load(path) if path else ()
+    found, older = (apply(_findings(side), waivers, now=times[1]) for side in (results, before))
+    named = by_scanner(results)
     report = SecurityReport(
         passed=False,  # until `with_verdicts` says so
-        findings=tuple(sorted(findings, key=_worst_first)),
-        scanner_results=by_scanner(results),
+        findings=tuple(sorted(found.kept, key=_worst_first)),
+        scanner_results=named,
         timestamp=times[1].astimezone(UTC),
         coverage=coverage_of(results),
-        comparison=SecurityComparison(before=older, after=findings) if asked.before else None,
-        notes=asked.written.notes if asked.written else (),
+        suppressed=found.suppressed,
+        comparison=SecurityComparison(before=older.kept, after=found.kept) if asked.before else None,
+        notes=(*(asked.written.notes if asked.written else ()), *found.notes),
     )
     return with_verdicts(
         Scan(
@@ -159,7 +168,7 @@ def _assembled(
             ceiling=Severity[security.ceiling] if security.ceiling else None,
             unread=asked.unread,
             before=before,
-            must=frozenset(asked.scanners),
+            must=frozenset({*asked.scanners, *(name for name in asked.required if name in named)}),
             fail_open=frozenset(security.fail_open),
         )
     )

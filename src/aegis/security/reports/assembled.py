@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from aegis.model.report import ScannerOutcome, ScannerVerdict
 from aegis.model.scan import Coverage, ScanResult
-from aegis.security.reports.scan import Scan, State, Verdict, state_of, why
+from aegis.security.reports.scan import Scan, State, Verdict, why
 
 
 def with_verdicts(scan: Scan) -> Scan:
@@ -37,8 +37,9 @@ def coverage_of(results: Iterable[ScanResult]) -> Coverage:
 def _verdict(scan: Scan, name: str, results: Sequence[ScanResult]) -> ScannerVerdict:
     objections = tuple(item for item in scan.failing if item.source == name)
     both = (*results, *(result for result in scan.before if result.scanner == name))
-    state, required = state_of(both), name in scan.must
-    reasons = tuple(dict.fromkeys(why(result) for result in both if not result.status.complete))
+    state, required = scan.state(name), name in scan.must
+    told = (why(result) for result in both if not result.status.complete)
+    reasons = tuple(dict.fromkeys(filter(None, (*told, scan.mismatch(name)))))
     if objections:
         count = f"{len(objections)} of its findings fail the scan"
         outcome, reasons, blocks = ScannerOutcome.FAILED, (count, *reasons), True

@@ -11,6 +11,7 @@ from aegis import __version__
 from aegis.model.report import SecurityReport
 from aegis.model.scan import ScanResult, ScanStatus
 from aegis.model.security import SecurityFinding, Severity
+from aegis.security.policy import comparable, reaches
 
 
 class Family(StrEnum):
@@ -81,12 +82,14 @@ class Scan:
     fail_open: frozenset[str] = frozenset()
     version: str = __version__
     _risen: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Fingerprints of what is new or worse against the baseline."""
+    """Fingerprints of what is new or worse against the baseline, as far as the baseline was looked at."""
 
     def __post_init__(self) -> None:
         comparison = self.report.comparison
         risen = (*comparison.new, *comparison.worse) if comparison else ()
-        object.__setattr__(self, "_risen", frozenset(item.fingerprint for item in risen))
+        blind = {result.scanner for result in self.before if not result.status.complete}
+        marks = frozenset(item.fingerprint for item in risen if item.source not in blind)
+        object.__setattr__(self, "_risen", marks)
 
     @property
     def results(self) -> tuple[ScanResult, ...]:
@@ -113,9 +116,7 @@ class Scan:
         """Findings before open questions, open questions before gaps."""
         if self.failing:
             return Verdict.FAILED
-        states = {
-            name: state_of((*results, *self._before(name))) for name, results in self.report.scanner_results.items()
-        }
+        states = {name: self.state(name) for name in self.report.scanner_results}
         if any(state is State.FAILED and name not in self.fail_open for name, state in states.items()):
             return Verdict.INCONCLUSIVE
         if any(states.get(name) is State.ABSENT for name in self.must):
@@ -132,10 +133,20 @@ class Scan:
         """What was not looked at, and why: one line a scanner and reason."""
         told = [f"{one.scanner}: {why(one)}" for one in self.results if not one.status.complete]
         told += [f"{one.scanner} on the baseline: {why(one)}" for one in self.before if not one.status.complete]
+        told += [f"{name}: {self.mismatch(name)}" for name in self.report.scanner_results if self.mismatch(name)]
         return tuple(dict.fromkeys((*told, *(f"not looked at as a manifest: {one}" for one in self.unread))))
 
-    def _before(self, name: str) -> tuple[ScanResult, ...]:
-        return tuple(result for result in self.before if result.scanner == name)
+    def state(self, name: str) -> State:
+        """What all results of a scanner amount to, those of the baseline too: an answer needs both."""
+        before = [result for result in self.before if result.scanner == name]
+        state = state_of((*self.report.scanner_results.get(name, ()), *before))
+        return State.FAILED if state is State.LOOKED and self.mismatch(name) else state
+
+    def mismatch(self, name: str) -> str:
+        """Why what a scanner said of the two sides cannot be compared; empty where it can."""
+        before = [result.tool for result in self.before if result.scanner == name]
+        after = [result.tool for result in self.report.scanner_results.get(name, ())]
+        return next(filter(None, (comparable(was, now) for was in before for now in after)), "")
 
 
 class State(StrEnum):
@@ -165,8 +176,3 @@ def why(result: ScanResult) -> str:
     missing = result.coverage.missing
     unseen = f"not looked at: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}" if missing else ""  # noqa: PLR2004
     return "; ".join(filter(None, (result.reason, unseen))) or result.status.value
-
-
-def reaches(item: SecurityFinding, severity: Severity) -> bool:
-    """Whether a finding is so severe; one of unknown severity always is."""
-    return item.severity is Severity.UNKNOWN or item.severity >= severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scans import absent, failed, looked, of_image, privileged, scan, vulnerable, waived
 
-from aegis.model.scan import ScanStatus
+from aegis.model.scan import ScanStatus, Tool
 from aegis.model.security import SecurityComparison, Severity
 from aegis.security.reports.scan import Scan, Verdict
 
@@ -75,3 +75,24 @@ def test_gaps_name_what_was_not_looked_at() -> None:
         "trivy: no trivy on PATH. Install it.",
         "semgrep: semgrep did not end within 60 s; not looked at: b",
     )
+
+
+def test_a_baseline_that_was_not_looked_at_makes_nothing_new() -> None:
+    found = vulnerable()
+    compared = SecurityComparison(before=(), after=(found,))
+    given = scan(looked("trivy", found), comparison=compared, before=(failed("trivy"),), baseline="old")
+    assert (given.verdict, given.failing) == (Verdict.INCONCLUSIVE, ())
+    assert given.gaps == ("trivy on the baseline: trivy did not end within 60 s; not looked at: b",)
+
+
+def test_sides_that_two_tools_looked_at_are_not_compared() -> None:
+    older = looked("trivy", tool=Tool(name="trivy", version="0.9"))
+    given = scan(looked("trivy"), comparison=SecurityComparison(before=(), after=()), before=(older,))
+    assert given.verdict is Verdict.INCONCLUSIVE
+    assert "another version: 0.9 and 1.0" in given.gaps[0]
+
+
+def test_files_that_are_no_manifests_are_a_gap() -> None:
+    given = scan(looked("podsecurity"), unread=("a.yaml:3:1: the key a stands twice",))
+    assert given.verdict is Verdict.GAPS
+    assert given.gaps == ("not looked at as a manifest: a.yaml:3:1: the key a stands twice",)
