@@ -24,7 +24,7 @@ from aegis.security.desk import ScanRules
 from aegis.security.zaproxy.report import LIMIT_BYTES, check_url, plain, same_site
 from aegis.security.zaproxy.taken import NoReport, Taken
 
-_PAUSE = 0.5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _REQUEST = 60.0
 _STOP = 5.0
 _SPIDER_SHARE = 0.5
@@ -38,14 +38,13 @@ _ONE_AT_A_TIME = asyncio.Lock()
 """Two scans of one process in one daemon would end each other's sessions."""
 
 
-async def scan_by_daemon(target: str, rules: ScanRules, seconds: float, *, pause: float = _PAUSE) -> Taken:
+async def scan_by_daemon(target: str, rules: ScanRules, seconds: float) -> Taken:
     """Have a daemon scan.
 
     Args:
         target: a URL that is reachable from the daemon.
         rules: where the daemon is, and its key.
         seconds: for all of it.
-        pause: seconds between two questions how far it is.
 
     Raises:
         NoReport: there is none; it says how that counts.
@@ -62,7 +61,7 @@ async def scan_by_daemon(target: str, rules: ScanRules, seconds: float, *, pause
             aiohttp.ClientSession(headers=headers, timeout=limit) as http,
         ):
             api = _Api(http=http, base=base)
-            return await _Scan(api=api, target=target, pause=pause).run(seconds)
+            return await _Scan(api=api, target=target).run(seconds)
     except TimeoutError:
         raise NoReport(ScanStatus.TIMEOUT, f"the ZAP daemon at {base} did not end within {seconds:g} s") from None
     except aiohttp.ClientError as error:
@@ -117,7 +116,6 @@ class _Scan:
 
     api: _Api
     target: str
-    pause: float
 
     async def run(self, seconds: float) -> Taken:
         version = str((await self.api("core/view/version")).get("version") or "")
@@ -144,10 +142,12 @@ class _Scan:
 
     async def _until(self, wanted: int, path: str, key: str, **parameters: str) -> None:
         """Ask again and again, until a number in the answer is the wanted one."""
+        pause = _FIRST_PAUSE
         while True:
             if _count(await self.api(path, **parameters), key) == wanted:
                 return
-            await asyncio.sleep(self.pause)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.5)
 
     async def _stop(self, scan: str) -> None:
         try:
