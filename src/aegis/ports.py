@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from aegis.falco.alert import Alert
+from aegis.falco.query import AlertQuery
 from aegis.model.audit import AuditRecord
 from aegis.model.changes import Change, Fix
 from aegis.model.evidence import Evidence
@@ -289,6 +291,19 @@ class AutomationMode(Protocol):
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertBatch:
+    """Alerts that were read.
+
+    Attributes:
+        alerts: the oldest first.
+        notes: why there may be more than these, in words.
+    """
+
+    alerts: tuple[Alert, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class AuditLog(Protocol):
     """The tamper-evident log."""
 
@@ -311,6 +326,37 @@ class AuditLog(Protocol):
 
     def records(self, *, incident: str = "") -> Iterable[AuditRecord]:
         """The records in order, of one incident or all."""
+        ...
+
+
+class AlertSource(Protocol):
+    """Where Falco's alerts are read from."""
+
+    name: str
+
+    async def read(self, query: AlertQuery, limit: int) -> AlertBatch:
+        """The newest alerts that are asked for, the oldest first.
+
+        Raises:
+            Unavailable: if the source does not answer.
+            PermissionDenied: if it may not be read.
+        """
+        ...
+
+
+class AlertStore(Protocol):
+    """Where alerts are kept."""
+
+    async def add(self, alerts: Iterable[Alert]) -> tuple[int, int]:
+        """Store durably; how many were new, and how many were there already (by `aegis.falco.identity`).
+
+        Raises:
+            Unavailable: if they cannot be stored: then none of them was.
+        """
+        ...
+
+    async def read(self, query: AlertQuery, limit: int) -> AlertBatch:
+        """The newest alerts that are asked for, the oldest first."""
         ...
 
 
