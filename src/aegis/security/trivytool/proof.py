@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from aegis.model.scan import Coverage, ScanStatus
 from aegis.security.trivytool import canary, database
 from aegis.security.trivytool.asking import Answer, Failed, ask, sing
 from aegis.security.trivytool.command import Bench
-from aegis.security.trivytool.report import Report, Section
+from aegis.security.trivytool.report import Report
 
 _ANYTHING = "packages of any kind"
 
@@ -33,8 +35,51 @@ async def ask_of_one_database(argv: list[str], at: Bench, updated: datetime | No
     return answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The packages that a report lists.
+
+    Attributes:
+        expected: what had to be listed, by name.
+        parts: of what is listed the part that the canary speaks for, by name.
+        notes: what limits the look.
+    """
+
+    expected: tuple[str, ...]
+    parts: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    def coverage(self, mute: Collection[str] = (), notes: Sequence[str] = (), *, empty: bool = False) -> Coverage:
+        """What was looked at, where the database knows nothing of the parts that are mute.
+
+        `empty`: whether nothing has to be found, by intention.
+        """
+        if not self.expected and not empty:
+            return Coverage(expected=(_ANYTHING,), notes=("no package was found; declare an image that has none",))
+        scanned = tuple(name for name, part in self.parts.items() if part not in mute)
+        return Coverage(expected=self.expected, scanned=scanned, notes=(*self.notes, *notes))
+
+
+def listed(report: Report) -> Listed:
+    """What a report lists of a system: its own packages, and those of each language. Pure."""
+    expected: list[str] = []
+    parts: dict[str, str] = {}
+    notes: list[str] = []
+    if report.system:
+        expected.append(f"packages of {report.system}")
+        if any(section.packages for section in report.of("os-pkgs")):
+            parts[expected[0]] = canary.OS
+        if report.system.ended:
+            notes.append(f"{report.system} gets no security updates any more, so that few of its faults are known")
+    for section in report.of("lang-pkgs"):
+        name = f"{section.type} packages of {section.target}"
+        expected.append(name)
+        parts[name] = canary.part_of(section)
+    return Listed(expected=tuple(expected), parts=parts, notes=tuple(notes))
+
+
 async def covered(report: Report, at: Bench, *, empty: bool = False) -> Coverage:
-    """What of a system was looked at: its own packages, and those of each language.
+    """What of a system was looked at, with a database that is proved to know of it.
 
     Args:
         report: of the scan.
@@ -44,34 +89,9 @@ async def covered(report: Report, at: Bench, *, empty: bool = False) -> Coverage
     Raises:
         Failed: if the database knows nothing at all.
     """
-    expected, listed, notes = _listed(report)
-    if not expected and not empty:
-        return Coverage(expected=(_ANYTHING,), notes=("no package was found; declare an image that has none",))
-    mute, more = await _mute(report, at)
-    scanned = [name for name, part in listed if part not in mute]
-    return Coverage(expected=tuple(expected), scanned=tuple(scanned), notes=(*notes, *more))
-
-
-def _listed(report: Report) -> tuple[list[str], list[tuple[str, str]], list[str]]:
-    """The names of what is expected, of what is listed with its part, and what limits the look."""
-    expected: list[str] = []
-    scanned: list[tuple[str, str]] = []
-    notes: list[str] = []
-    if report.system:
-        expected.append(f"packages of {report.system}")
-        if any(section.packages for section in report.of("os-pkgs")):
-            scanned.append((expected[0], canary.OS))
-        if report.system.ended:
-            notes.append(f"{report.system} gets no security updates any more, so that few of its faults are known")
-    for section in report.of("lang-pkgs"):
-        expected.append(label(section))
-        scanned.append((label(section), canary.part_of(section)))
-    return expected, scanned, notes
-
-
-def label(section: Section) -> str:
-    """How packages of a language are called in a coverage."""
-    return f"{section.type} packages of {section.target}"
+    found = listed(report)
+    mute, notes = await _mute(report, at) if found.expected else (frozenset(), [])
+    return found.coverage(mute, notes, empty=empty)
 
 
 async def _mute(report: Report, at: Bench) -> tuple[frozenset[str], list[str]]:

@@ -70,6 +70,7 @@ class Report:
     """A whole report.
 
     Attributes:
+        name: what was scanned, as trivy calls it.
         version: of the trivy that wrote it.
         server_database: when the server's database was made, in client mode; else None.
         system: the operating system that was found; None where there was none.
@@ -79,6 +80,7 @@ class Report:
         sections: what was looked at.
     """
 
+    name: str = ""
     version: str = ""
     server_database: datetime | None = None
     system: System | None = None
@@ -105,6 +107,7 @@ def read_report(data: bytes) -> Report:
     writer = _mapping(document.get("Trivy"), "Trivy")
     server = _mapping(writer.get("Server"), "Trivy.Server")
     return Report(
+        name=text(document, "ArtifactName"),
         version=text(writer, "Version"),
         server_database=database_time(server),
         system=_system(_mapping(metadata.get("OS"), "Metadata.OS")),
