@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from aegis.model.report import ScannerOutcome, Suppressed
 from aegis.model.scan import Image, Manifests, ScanStatus, Url
-from aegis.model.security import ScannerPart, SecurityComparison, SecurityFinding
+from aegis.model.security import ScannerPart, SecurityComparison
 from aegis.model.verdict import GateResult, Outcome
+from aegis.security.waivers import Waived, apply
 from aegis.shadow.case import ARMS, GOOD, Stage, Trial
 from aegis.shadow.scanning import Look, Looks
 from aegis.shadow.tools import SecurityRules
 
-_SHOWN = 3
 _WORDS = 300
 
 
@@ -43,7 +44,7 @@ class ScannerGate:
         trial.tools.progress(f"scanning with {self.name}")
         before, after = [await trial.scans.of(self.name, trial.subjects[arm].all) for arm in ARMS]
         looks = await _with_a_baseline(trial, self.name, Looks(before=before, after=after))
-        return noted(trial, decide(self.name, looks, rules), looks)
+        return settled(trial, self.name, looks)
 
 
 def switched_off(name: str) -> GateResult:
@@ -52,13 +53,27 @@ def switched_off(name: str) -> GateResult:
     return GateResult(gate=name, outcome=Outcome.SKIPPED, required=False, reason=reason)
 
 
-def noted(trial: Trial, gate: GateResult, looks: Looks) -> GateResult:
+def noted(trial: Trial, gate: GateResult, looks: Looks, waived: Waived | None = None) -> GateResult:
     """The gate, written down with what it rests on for whoever reads the comparison."""
     part = ScannerPart(
-        scanner=gate.gate, outcome=gate.outcome.value, reason=gate.reason, tool=_tool(looks), coverage=gate.coverage
+        scanner=gate.gate,
+        outcome=gate.outcome.value,
+        reason=gate.reason,
+        tool=_tool(looks),
+        coverage=gate.coverage,
+        suppressed=tuple(map(_answered_for, waived.suppressed)) if waived else (),
     )
     trial.scanned[gate.gate] = (part, looks)
     return gate
+
+
+def settled(trial: Trial, name: str, looks: Looks) -> GateResult:
+    """The gate for what a scanner said, once what somebody answers for is taken away; noted."""
+    rules = trial.tools.limits.security
+    kept, waived = _without_what_is_waived(looks, rules)
+    gate = decide(name, kept, rules)
+    notes = "; ".join(filter(None, [gate.coverage, *waived.notes]))
+    return noted(trial, replace(gate, coverage=notes), kept, waived)
 
 
 def decide(name: str, looks: Looks, rules: SecurityRules) -> GateResult:
@@ -67,41 +82,63 @@ def decide(name: str, looks: Looks, rules: SecurityRules) -> GateResult:
     Args:
         name: of the scanner.
         looks: what it said.
-        rules: what is required.
+        rules: what counts, and what is required.
     """
-    alone = not looks.before
-    after = tuple(one for one in looks.findings_after if rules.counts(one, alone=alone))
-    counted = SecurityComparison(before=looks.findings_before, after=after)
-    objections = rules.policy.objections(counted)
+    counted = tuple(finding for finding in looks.findings_after if rules.counts(finding))
+    if looks.before:
+        objections = rules.policy.objections(SecurityComparison(before=looks.findings_before, after=counted))
+    else:
+        objections = rules.policy.objections_alone(counted)
+    verdict = rules.policy.judge(
+        name,
+        [look.result for look in looks.after if not _is_beside(look, looks)],
+        before=[look.result for look in looks.before if counted or not _is_broken(look)],
+        objections=objections,
+    )
     gate = GateResult(
         gate=name,
-        outcome=Outcome.PASSED,
-        required=True,
+        outcome=Outcome(verdict.outcome.value),
+        required=verdict.blocks or verdict.outcome is ScannerOutcome.PASSED,
+        reason=verdict.reason,
         measured=float(len(objections)),
         threshold=0.0,
         unit="new findings",
         coverage="; ".join(part for part in (_covered(looks.after), _tool(looks)) if part),
     )
-    if objections:
-        return replace(gate, outcome=Outcome.FAILED, reason=_told(objections))
-    broken = [look for look in (*looks.after, *(looks.before if counted.after else ())) if _is_broken(look)]
-    if broken:
-        gate = replace(gate, outcome=Outcome.ERRORED, reason=_reasons(broken), measured=None)
-        is_open = name in rules.fail_open
-        return replace(gate, required=not is_open, inconclusive=not is_open)
-    return _of_what_was_skipped(gate, looks.after, is_required=name in rules.required)
-
-
-def _of_what_was_skipped(gate: GateResult, after: Sequence[Look], *, is_required: bool) -> GateResult:
-    """PASSED only where nothing was. A tool that is required must be there for what it alone can look at: images first."""
-    skipped = [look for look in after if look.result.status is ScanStatus.SKIPPED]
-    if not skipped and after:
+    if gate.outcome is Outcome.PASSED:
         return gate
-    reason = _reasons(skipped) or "there is nothing that it looks at"
-    gate = replace(gate, outcome=Outcome.SKIPPED, required=False, reason=reason, measured=None)
-    images = [look for look in after if isinstance(look.subject, Image)]
-    missed = [look for look in images or after if look in skipped and look.result.tool.absent]
-    return replace(gate, required=True, inconclusive=True) if missed and is_required else gate
+    if gate.outcome is Outcome.FAILED:
+        return replace(gate, reason=f"the fix is worse than what it replaces: {gate.reason}")
+    skipped = _reasons(look for look in looks.after if look.result.status is ScanStatus.SKIPPED)
+    reason = skipped if skipped and gate.outcome is Outcome.SKIPPED else gate.reason
+    return replace(gate, reason=reason, measured=None, inconclusive=verdict.blocks)
+
+
+def _is_beside(look: Look, looks: Looks) -> bool:
+    """A tool that looks at images is required for these; that it is not there for the objects beside them is a gap."""
+    images = any(isinstance(one.subject, Image) for one in looks.after)
+    absent = look.result.status is ScanStatus.SKIPPED and bool(look.result.tool.absent)
+    return images and absent and isinstance(look.subject, Manifests)
+
+
+def _without_what_is_waived(looks: Looks, rules: SecurityRules) -> tuple[Looks, Waived]:
+    """What nobody answers for, and what came of the waivers for the candidate."""
+    now = rules.desk.now()
+    before = apply(looks.findings_before, rules.waivers, now=now)
+    after = apply(looks.findings_after, rules.waivers, now=now)
+    kept = {id(finding) for finding in (*before.kept, *after.kept)}
+
+    def left(look: Look) -> Look:
+        findings = tuple(finding for finding in look.result.findings if id(finding) in kept)
+        return replace(look, result=replace(look.result, findings=findings))
+
+    return Looks(before=tuple(map(left, looks.before)), after=tuple(map(left, looks.after))), after
+
+
+def _answered_for(one: Suppressed) -> str:
+    where = one.finding.package or str(one.finding.subject)
+    until = f" until {one.expires}" if one.expires else ""
+    return f"{one.finding.rule_id} in {where}: {one.owner} answers for it{until}: {one.reason}"
 
 
 async def _with_a_baseline(trial: Trial, name: str, looks: Looks) -> Looks:
@@ -118,13 +155,6 @@ async def _with_a_baseline(trial: Trial, name: str, looks: Looks) -> Looks:
 
 def _is_broken(look: Look) -> bool:
     return not look.result.status.complete and look.result.status is not ScanStatus.SKIPPED
-
-
-def _told(objections: Iterable[SecurityFinding]) -> str:
-    worst = sorted(objections, key=lambda item: -item.severity)
-    more = f" and {len(worst) - _SHOWN} more" if len(worst) > _SHOWN else ""
-    shown = "; ".join(f"{item.severity.name} {item.title} ({item.subject})" for item in worst[:_SHOWN])
-    return f"the fix is worse than what it replaces: {shown}{more}"
 
 
 def _reasons(looks: Iterable[Look]) -> str:

@@ -16,6 +16,7 @@ from aegis.ports import Actuator, Cluster, ClusterReader, ObjectEvent, Progress
 from aegis.security.desk import Desk
 from aegis.security.policy import SecurityPolicy
 from aegis.security.sandbox import SandboxRules
+from aegis.security.waivers import Waiver
 from aegis.shadow.load import LoadRules
 
 LastGood = Callable[[Json, Sequence[Json]], tuple[Json, str] | None]
@@ -40,53 +41,27 @@ class FalcoRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZapRules:
-    """How ZAP is run in an arm.
-
-    Attributes:
-        enabled: whether it is.
-        image: of ZAP, by digest or tag; it must hold `zap-baseline.py`.
-        seconds: real seconds that one scan may take; ZAP knows no time scale.
-    """
-
-    enabled: bool = True
-    image: str = "ghcr.io/zaproxy/zaproxy:stable"
-    seconds: float = 300.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityRules:
     """What scanners do in a trial, and what follows from what they say.
 
     Attributes:
         desk: what they work with.
         policy: what is required of them, and what refuses a fix.
+        waivers: the findings that somebody answers for.
         off: those that are switched off, by name.
-        required: those that must have looked wherever they apply.
-        fail_open: those whose failure is a gap, and ends no trial.
         trivy_severities: the severities of trivy's findings that count.
         podsecurity_baseline_only: whether the restricted Pod Security Standard is shown only.
-        grave: from which severity on a finding counts that there is nothing to hold against.
     """
 
     desk: Desk = field(default_factory=Desk)
     policy: SecurityPolicy = field(default_factory=SecurityPolicy)
+    waivers: tuple[Waiver, ...] = ()
     off: frozenset[str] = frozenset()
-    required: frozenset[str] = frozenset({"podsecurity", "trivy"})
-    fail_open: frozenset[str] = frozenset()
     trivy_severities: frozenset[Severity] = frozenset({Severity.HIGH, Severity.CRITICAL})
     podsecurity_baseline_only: bool = False
-    grave: Severity = Severity.HIGH
 
-    def counts(self, finding: SecurityFinding, *, alone: bool = False) -> bool:
-        """Whether a finding can refuse a fix; what is of unknown severity always can.
-
-        Args:
-            finding: of the candidate.
-            alone: whether there is nothing to hold it against; then only what is grave in itself counts.
-        """
-        if alone and Severity.UNKNOWN < finding.severity < self.grave:
-            return False
+    def counts(self, finding: SecurityFinding) -> bool:
+        """Whether a finding can refuse a fix; what is of unknown severity always can."""
         if finding.source == "trivy" and finding.severity is not Severity.UNKNOWN:
             return finding.severity in self.trivy_severities
         return not (self.podsecurity_baseline_only and finding.rule_id.startswith("pss-restricted-"))
@@ -106,7 +81,6 @@ class TrialLimits:
         internet: addresses that must be unreachable from an arm, as `host:port`.
         falco: how runtime alerts count.
         load: how many requests are sent.
-        zap: how ZAP looks at an arm.
         exploit: which proofs of concept are let loose on an arm.
     """
 
@@ -120,7 +94,6 @@ class TrialLimits:
     falco: FalcoRules = field(default_factory=FalcoRules)
     load: LoadRules = field(default_factory=LoadRules)
     security: SecurityRules = field(default_factory=SecurityRules)
-    zap: ZapRules = field(default_factory=ZapRules)
     exploit: SandboxRules = field(default_factory=SandboxRules)
 
 

@@ -5,7 +5,7 @@ Nothing above knows which driver or store it works with; nothing below knows a s
 
 from aegis.wiring.places import Places, audit_log, automation_mode, places_of
 from aegis.wiring.policies import actuator_rules, delivery_policy, falco_rules, links, trial_limits
-from aegis.wiring.scanning import scan_desk, scan_rules
+from aegis.wiring.scanning import scan_desk, scan_rules, security_policy, security_rules
 from aegis.wiring.system import System, connected
 
 __all__ = [
@@ -21,5 +21,7 @@ __all__ = [
     "places_of",
     "scan_desk",
     "scan_rules",
+    "security_policy",
+    "security_rules",
     "trial_limits",
 ]

@@ -44,11 +44,22 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
         "verification": settings.verification.model_dump(mode="json"),
         "safety": settings.safety.model_dump(mode="json"),
         "security": settings.security.model_dump(mode="json", exclude=_SECRETS),
+        "waivers": _content(settings.security.waivers),
         "monitoring": settings.monitoring.model_dump(mode="json"),
     }
     return DeliveryPolicy(
         approval=timedelta(minutes=settings.approval.timeout_minutes), watch=watch, version=digest(deciding)
     )
+
+
+def _content(path: Path | None) -> str:
+    """The digest of a file that decides; empty where there is none, or (the trial says why) it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return digest(path.expanduser().read_bytes().hex())
+    except OSError:
+        return ""
 
 
 def trial_limits(settings: Settings) -> Any:
@@ -67,17 +78,8 @@ def trial_limits(settings: Settings) -> Any:
         copy_secrets=shadow.secrets_allowed if shadow.secrets == "copy" else (),
         falco=falco_rules(settings),
         load=load,
-        zap=zap_rules(settings),
         exploit=exploit_rules(settings),
     )
-
-
-def zap_rules(settings: Settings) -> Any:
-    """How ZAP looks at an arm, as configured."""
-    from aegis.shadow.tools import ZapRules
-
-    security = settings.security
-    return ZapRules(enabled=security.zap_enabled, image=security.zap_image, seconds=security.zap_timeout_seconds)
 
 
 def exploit_rules(settings: Settings) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aegis.ports import Actuator, ClusterReader
     from aegis.security.desk import Desk, ScanRules
+    from aegis.security.policy import SecurityPolicy
     from aegis.settings import LoadedSettings, Settings
     from aegis.shadow.tools import SecurityRules
     from aegis.wiring.places import Places
@@ -53,10 +54,28 @@ def scan_rules(settings: Settings) -> ScanRules:
     )
 
 
-def security_rules(settings: Settings, desk: Desk) -> SecurityRules:
-    """What scanners do in a trial, and what follows from what they say, as configured."""
+def security_policy(settings: Settings) -> SecurityPolicy:
+    """What is required of scanners, and what refuses a fix, as configured."""
     from aegis.model.security import Severity
     from aegis.security.policy import SecurityPolicy
+
+    security = settings.security
+    return SecurityPolicy(
+        ceiling=Severity[security.ceiling] if security.ceiling else None,
+        fail_on=Severity[security.fail_on],
+        required=frozenset(security.required),
+        fail_open=frozenset(security.fail_open),
+    )
+
+
+def security_rules(settings: Settings, desk: Desk) -> SecurityRules:
+    """What scanners do in a trial, and what follows from what they say, as configured.
+
+    Raises:
+        UsageError: if the waivers cannot be read.
+    """
+    from aegis.model.security import Severity
+    from aegis.security.waiver_files import load
     from aegis.shadow.tools import SecurityRules
 
     security = settings.security
@@ -65,16 +84,15 @@ def security_rules(settings: Settings, desk: Desk) -> SecurityRules:
         "kubesec": security.kubesec_enabled,
         "semgrep": security.semgrep_enabled,
         "trivy": security.trivy_enabled,
+        "zap": security.zap_enabled,
     }
     return SecurityRules(
         desk=desk,
-        policy=SecurityPolicy(ceiling=Severity[security.ceiling] if security.ceiling else None),
+        policy=security_policy(settings),
+        waivers=load(security.waivers.expanduser()) if security.waivers else (),
         off=frozenset(name for name, on in enabled.items() if not on),
-        required=frozenset(security.required),
-        fail_open=frozenset(security.fail_open),
         trivy_severities=frozenset(Severity[word] for word in security.trivy_severity),
         podsecurity_baseline_only=security.podsecurity_level == "baseline",
-        grave=Severity[security.fail_on],
     )
 
 

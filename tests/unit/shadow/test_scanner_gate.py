@@ -12,7 +12,6 @@ from aegis.model.refs import ObjectRef
 from aegis.model.scan import Coverage, Image, Manifests, ScanResult, ScanStatus, Subject, Tool, Url
 from aegis.model.security import Category, SecurityFinding, Severity
 from aegis.model.verdict import Decision, GateResult, Outcome
-from aegis.security.policy import SecurityPolicy
 from aegis.shadow import judge
 from aegis.shadow.scanner_gate import decide
 from aegis.shadow.scanning import Look, Looks
@@ -50,8 +49,9 @@ def absent(of: Subject = MANIFESTS) -> Look:
 RULES = SecurityRules()
 
 
-def decided(*, before: tuple[Look, ...] = (), after: tuple[Look, ...] = (), **rules: Any) -> GateResult:
-    return decide("trivy", Looks(before=before, after=after), replace(RULES, **rules))
+def decided(*, before: tuple[Look, ...] = (), after: tuple[Look, ...] = (), **policy: Any) -> GateResult:
+    rules = replace(RULES, policy=replace(RULES.policy, **policy))
+    return decide("trivy", Looks(before=before, after=after), rules)
 
 
 def passes(gate: GateResult) -> Decision:
@@ -105,7 +105,7 @@ def test_where_there_is_nothing_to_compare_with_only_what_is_grave_counts() -> N
 def test_a_ceiling_holds_for_what_was_there_before_too() -> None:
     one = (look(found("A", Severity.CRITICAL)),)
     assert decided(before=one, after=one).outcome is Outcome.PASSED
-    assert decided(before=one, after=one, policy=SecurityPolicy(ceiling=Severity.CRITICAL)).outcome is Outcome.FAILED
+    assert decided(before=one, after=one, ceiling=Severity.CRITICAL).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize("status", [ScanStatus.ERROR, ScanStatus.TIMEOUT, ScanStatus.PARTIAL])

@@ -12,10 +12,9 @@ from aegis.model.scan import Url
 from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow.case import Stage, Trial
 from aegis.shadow.measuring import Side
-from aegis.shadow.scanner_gate import decide, noted, switched_off
+from aegis.shadow.scanner_gate import noted, settled, switched_off
 from aegis.shadow.scanning import Look, Looks
-from aegis.shadow.tools import ZapRules
-from aegis.shadow.zapping import scan_arm, urls
+from aegis.shadow.zapping import ZapRules, scan_arm, urls
 
 _MOST = 3
 """Services of one arm: each takes minutes."""
@@ -32,8 +31,8 @@ class Zap:
 
     async def judge(self, trial: Trial) -> GateResult:
         """PASSED where nothing new was found; SKIPPED where nothing answers HTTP, or ZAP cannot be had."""
-        rules, how = trial.tools.limits.security, trial.tools.limits.zap
-        if not how.enabled:
+        rules = trial.tools.limits.security
+        if self.name in rules.off:
             return noted(trial, switched_off(self.name), Looks())
         assert trial.measuring is not None  # noqa: S101 - this stage comes after the load
         candidate, good = trial.measuring.candidate, trial.measuring.good
@@ -44,12 +43,13 @@ class Zap:
                 trial, GateResult(gate=self.name, outcome=Outcome.SKIPPED, required=False, reason=reason), Looks()
             )
         trial.tools.progress("scanning the fixed workload with zap", services=len(targets))
+        how = ZapRules(image=rules.desk.rules.zap_image, seconds=rules.desk.rules.seconds(self.name))
         shared = [] if good is None else [url for url in urls(await good.checks()) if url in targets]
         async with asyncio.TaskGroup() as group:
             after = group.create_task(_scan(candidate, targets, how))
             before = None if good is None else group.create_task(_scan(good, shared, how))
         looks = Looks(before=before.result() if before else (), after=after.result())
-        return noted(trial, decide(self.name, looks, rules), looks)
+        return settled(trial, self.name, looks)
 
 
 async def _scan(side: Side, targets: Sequence[str], how: ZapRules) -> tuple[Look, ...]:
