@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -92,7 +92,7 @@ class _Stream(msgspec.Struct):
 
 
 class _Data(msgspec.Struct):
-    resultType: Literal[streams]  # noqa: N815 - Loki's word
+    resultType: Literal["streams"]  # noqa: N815 - Loki's word
     result: list[_Stream]
 
 
