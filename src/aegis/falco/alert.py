@@ -185,6 +185,8 @@ def _from_json(text: str) -> Alert | None:
         tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
         time_ns=parse_moment(_string(document.get("time"))),
         fields=MappingProxyType(fields),
+        from_text=document.get("from_text") is True,  # kept or exported by this program
+        ambiguous=_names(document.get("ambiguous")),
         document=MappingProxyType(document),
     )
 
@@ -232,6 +234,10 @@ def _message(output: str) -> str:
     """The sentence before the fields."""
     first = _KEY.search(output)
     return (output[: first.start()] if first else output).rstrip(" (|")
+
+
+def _names(value: object) -> frozenset[str]:
+    return frozenset(map(str, value)) if isinstance(value, list) else frozenset()
 
 
 def _string(value: object) -> str:

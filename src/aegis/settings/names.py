@@ -40,6 +40,7 @@ PREDECESSOR: Final[Mapping[str, str]] = {
     "OBS_LOG_FORMAT": "observability.log_format",
     "OBS_PROMETHEUS_URL": "prometheus.url",
     "OBS_PROMETHEUS_QUERY_TIMEOUT": "prometheus.timeout_seconds",
+    "OBS_LOKI_URL": "loki.url",
     "OBS_GRAFANA_URL": "grafana.url",
     "OBS_GRAFANA_POD_DASHBOARD_UID": "grafana.pod_dashboard_uid",
     "OBS_GRAFANA_DEPLOYMENT_DASHBOARD_UID": "grafana.deployment_dashboard_uid",

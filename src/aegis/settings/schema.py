@@ -255,6 +255,25 @@ class Prometheus(Section):
     timeout_seconds: float = Field(default=10.0, gt=0, le=300, description="Seconds that a query may take.")
 
 
+class VictoriaLogs(Section):
+    """Where falcosidekick's alerts are kept and searched."""
+
+    url: str = Field(default="", description="VictoriaLogs; empty: none is asked.")
+    token: SecretStr | None = Field(default=None, description="A bearer token for it.")
+    ca_file: Path | None = Field(default=None, description="Whom to trust; unset: whom this machine trusts.")
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="Seconds that a query may take.")
+
+
+class Loki(Section):
+    """The same, where it is a Loki."""
+
+    url: str = Field(default="", description="Loki; empty: none is asked.")
+    token: SecretStr | None = Field(default=None, description="A bearer token for it.")
+    tenant: str = Field(default="", description="Its tenant (X-Scope-OrgID), where it has several.")
+    ca_file: Path | None = Field(default=None, description="Whom to trust; unset: whom this machine trusts.")
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="Seconds that a query may take.")
+
+
 class Grafana(Section):
     """Links for people."""
 
@@ -289,6 +308,8 @@ class Settings(Section):
     safety: Safety = Safety()
     security: Security = Security()
     prometheus: Prometheus = Prometheus()
+    victorialogs: VictoriaLogs = VictoriaLogs()
+    loki: Loki = Loki()
     grafana: Grafana = Grafana()
     observability: Observability = Observability()
     state: State = State()

@@ -24,6 +24,11 @@ class Places:
         return self.folder / "incidents.sqlite"
 
     @property
+    def alerts(self) -> Path:
+        """Falco's alerts."""
+        return self.folder / "alerts.sqlite"
+
+    @property
     def audit(self) -> Path:
         """The folder of the audit log."""
         return self.folder / "audit"
