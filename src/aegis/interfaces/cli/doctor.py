@@ -6,18 +6,17 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from aegis.errors import AegisError, UsageError
+from aegis.interfaces.cli.doctor_finding import Finding
 from aegis.interfaces.cli.options import Globals
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit
 from aegis.interfaces.cli.session import namespace_of, run_async, settings_of
-from aegis.model.refs import JsonObject
 from aegis.ports import Access, ClusterReader
 
 if TYPE_CHECKING:
@@ -36,27 +35,6 @@ _MADE_IN_A_SHADOW = (
 _ADDRESSES = ("10.255.0.1",)
 _NAMESPACES = "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or use a real cluster."
 _MENDED = ("deployments.apps", "statefulsets.apps", "daemonsets.apps", "services", "configmaps")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        check: what.
-        status: `ok`, `warning` (something works less well) or `missing` (something does not work).
-        detail: what was seen.
-        remedy: what to do; empty where all is well.
-    """
-
-    check: str
-    status: str
-    detail: str
-    remedy: str = ""
-
-    def to_dict(self) -> JsonObject:
-        """For the document."""
-        return {"check": self.check, "status": self.status, "detail": self.detail, "remedy": self.remedy}
 
 
 @make("doctor", examples="aegis doctor\naegis doctor -n shop -o json\naegis doctor --context staging")
@@ -80,6 +58,7 @@ async def _examine(options: Globals) -> list[Finding]:
         return [*findings, _missing("settings", error)]
     findings += [Finding(check="settings", status="ok", detail="read"), *_state(loaded)]
     findings.append(await _local())
+    findings += await _scanners(loaded)
     return findings + await _cluster(options, loaded)
 
 
@@ -112,6 +91,12 @@ def _state(loaded: LoadedSettings) -> Iterator[Finding]:
     else:
         remedy = "aegis mode set run --reason …"
         yield Finding(check="mode", status="warning", detail=f"{mode.mode.value}: {mode.reason}", remedy=remedy)
+
+
+async def _scanners(loaded: LoadedSettings) -> list[Finding]:
+    from aegis.interfaces.cli.doctor_scanners import scanners
+
+    return await scanners(loaded)
 
 
 async def _local() -> Finding:
