@@ -11,6 +11,7 @@ from aegis.errors import UsageError
 from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit, write
+from aegis.interfaces.cli.rules_format import layout
 from aegis.interfaces.cli.rules_input import lines, loaded
 from aegis.interfaces.cli.rules_proof import exclude, replay
 
@@ -29,6 +30,7 @@ def command() -> None:
     """The Falco language: rule files and conditions are read, checked and evaluated as Falco 0.44 does."""
 
 
+command.add_command(layout)
 command.add_command(replay)
 command.add_command(exclude)
 

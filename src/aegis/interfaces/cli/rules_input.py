@@ -31,6 +31,11 @@ def rule_texts(names: Sequence[str]) -> list[tuple[str, str]]:
 
     A `UsageError` is raised where one cannot be read.
     """
+    return [(name, data.decode("utf-8", "replace")) for name, data in rule_bytes(names)]
+
+
+def rule_bytes(names: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Name and bytes of each rule file, as `rule_texts` finds them."""
     return [(str(path), _read(path)) for name in names for path in _files(name)]
 
 
@@ -53,7 +58,7 @@ def _files(name: str) -> list[Path]:
     return [path]
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     if str(path) == STDIN:
         data = sys.stdin.buffer.read(_FILE_MAX + 1)
     else:
@@ -61,7 +66,7 @@ def _read(path: Path) -> str:
             data = file.read(_FILE_MAX + 1)
     if len(data) > _FILE_MAX:
         raise UsageError(f"{path} is longer than {_FILE_MAX >> 20} MiB")
-    return data.decode("utf-8", "replace")
+    return data
 
 
 def lines(name: str) -> Iterator[bytes]:
