@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from aegis.errors import Unavailable, UsageError
+from aegis.errors import PermissionDenied, Unavailable, UsageError
 from aegis.interfaces.cli.options import Globals, group, parse_duration
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, write
@@ -21,6 +21,7 @@ from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_
 if TYPE_CHECKING:
     from aegis.interfaces.cli.scan_run import Asked
     from aegis.security.reports.scan import Scan
+    from aegis.wiring import System
 
 _OUTPUTS = ("table", "json", "yaml", "sarif", "junit", "gitlab")
 _SEVERITIES = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")
@@ -215,11 +216,31 @@ async def _runtime(options: Globals, since: str, how: dict[str, Any]) -> int:
     now = datetime.now(UTC)
     begin = _moment(since, now)
     async with opened(options, only_read=True) as system:
+        await _require_logs(system)
         namespace = namespace_of(options, system)
         subject = Runtime(namespace=namespace, since=begin, until=now)
         asked = _with(Asked(family=Family.RUNTIME, names=(namespace,), subjects=(subject,)), how)
         desk = Desk(rules=scan_rules(system.settings), reader=system.reader)
         return _told(options, await run_scan(asked, desk, system.settings, progress_of(options)))
+
+
+async def _require_logs(system: System) -> None:
+    """Falco's words may be read.
+
+    Raises:
+        PermissionDenied: if its pods may not be found, or their logs not be read.
+    """
+    from aegis.evidence.falco import find_falco
+    from aegis.ports import Access
+    from aegis.wiring import falco_rules
+
+    found = await find_falco(system.reader, falco_rules(system.settings).place)
+    for namespace in sorted({one.namespace for one in found.sentries}):
+        if not await system.reader.allowed(Access(verb="get", resource="pods/log", namespace=namespace)):
+            raise PermissionDenied(
+                f"not permitted: get pods/log in {namespace}",
+                hint="Ask for a role there: Falco's alerts are in its logs.",
+            )
 
 
 def _done(options: Globals, asked: Asked, how: dict[str, Any]) -> int:
