@@ -65,3 +65,22 @@ def test_the_listener_answers(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait(10)
+
+
+@pytest.mark.parametrize(("control", "forbidden", "status"), [(True, False, 0), (False, False, 1), (True, True, 1)])
+def test_standing_guard_it_fails_where_not_all_is_as_it_must_be(
+    tmp_path: Path, listener: str, closed: str, control: bool, forbidden: bool, status: int
+) -> None:
+    plan = {
+        "control": [listener if control else closed],
+        "forbidden": [listener if forbidden else closed],
+        "timeout": 1.0,
+        "patience": 0.0,
+        "strict": True,
+    }
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "reach.py"), str(file)], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == status
