@@ -18,7 +18,6 @@ from aegis.security.canonical import canonicalise
 from aegis.security.desk import Desk, ScanRules
 from aegis.security.scanners.trivy import PLUGIN
 from aegis.security.strict_yaml import NotCanonical
-from aegis.security.trivytool import folders
 
 ADVISORIES: dict[str, dict[str, dict[str, Any]]] = {
     "debian 12": {"openssl": {"CVE-2024-1001": os_advisory("3.0.15-1~deb12u1")}},
@@ -121,18 +120,6 @@ async def test_a_folder_is_looked_at_in_all_ways(desk: Desk, tmp_path: Path) -> 
     assert found["ignore-comment", "Dockerfile"].line == 2
     assert found["KSV-0017", "deploy/pod.yaml"].line == 14
     assert "ghp_0123" not in str(result.to_dict())
-
-
-@pytest.mark.parametrize("name", sorted(EVASIONS))
-def test_a_folder_keeps_no_variant_from_being_looked_at(name: str, tmp_path: Path) -> None:
-    """Without trivy: that every variant is found to be a manifest."""
-
-    write(tmp_path, {"deploy.yaml": EVASIONS[name]})
-    found = folders.survey(tmp_path, root=False)
-    if name in REFUSED:
-        assert list(found.refused) == ["deploy.yaml"]
-    else:
-        assert any(item.ref.kind == "Pod" for item in found.manifests.objects)
 
 
 async def test_a_manifest_that_is_refused_makes_the_scan_partial(desk: Desk, tmp_path: Path) -> None:
