@@ -63,6 +63,7 @@ class Recording:
     requests: list[Request] = field(default_factory=list)
     hold: Callable[[web.Request], Awaitable[None]] | None = None
     answer: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
+    cut_watches_after: float | None = None
 
     def writes(self) -> list[Request]:
         """What changed the cluster, in order."""
@@ -73,7 +74,8 @@ class Recording:
 async def recording_proxy(kubeconfig: Path) -> AsyncIterator[Recording]:
     """Run a proxy in front of the cluster of a kubeconfig (one cluster, one user, whose certificate the proxy shows).
 
-    What `Recording.hold` awaits keeps a request back; what `Recording.answer` answers is not passed on.
+    What `Recording.hold` awaits keeps a request back; what `Recording.answer` answers is not passed on; a watch lives
+    for `Recording.cut_watches_after` seconds, then its connection is torn.
     """
     config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -130,15 +132,26 @@ def _forward(session: aiohttp.ClientSession, server: str, tls: ssl.SSLContext, r
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
             response = web.StreamResponse(status=answer.status, headers=kept)
             await response.prepare(request)
-            try:
-                async for chunk in answer.content.iter_any():
-                    await response.write(chunk)
-                await response.write_eof()
-            except (ConnectionResetError, asyncio.CancelledError):
-                pass
+            await _pass_on(answer, response, request, recording.cut_watches_after)
             return response
 
     return handle
+
+
+async def _pass_on(
+    answer: aiohttp.ClientResponse, response: web.StreamResponse, request: web.Request, cut_after: float | None
+) -> None:
+    """The body, as it comes; a watch only for a while."""
+    try:
+        async with asyncio.timeout(cut_after if "watch" in request.query else None):
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    except (ConnectionResetError, asyncio.CancelledError):
+        pass
 
 
 def _upstream_tls(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext:
