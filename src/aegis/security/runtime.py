@@ -30,7 +30,7 @@ _LONGEST: Final = 500
 SETTLED: Final = 1.5
 """Seconds after a window's end by which Falco has written what happened within, and that it dropped something."""
 _REFERENCE: Final = "https://falco.org/docs/reference/rules/default-rules/"
-_SEVERITIES: Final = {
+SEVERITIES: Final = {
     Priority.EMERGENCY: Severity.CRITICAL,
     Priority.ALERT: Severity.CRITICAL,
     Priority.CRITICAL: Severity.CRITICAL,
@@ -324,7 +324,7 @@ def _finding(source: str, key: tuple[str, ObjectRef, str], seen: list[Seen]) -> 
     return SecurityFinding(
         source=source,
         rule_id=rule,
-        severity=_SEVERITIES[gravest],
+        severity=SEVERITIES[gravest],
         title=f"{gravest.word}: {rule}",
         description=f"{times}: {_shown(redact_text(first.alert.output))}",
         subject=subject,

@@ -10,7 +10,7 @@ from typing import Protocol
 from aegis.model.changes import Change, Fix
 from aegis.model.diagnosis import Diagnosis
 from aegis.model.refs import Json, JsonObject, ObjectRef
-from aegis.model.report import SecurityReport
+from aegis.model.report import ScannerOutcome, ScannerVerdict, SecurityReport
 from aegis.model.security import ScannerPart, SecurityComparison
 from aegis.model.symptom import Signature
 from aegis.model.verdict import Verdict
@@ -158,6 +158,26 @@ class Trial:
             before=tuple(finding for one in looks for finding in one.findings_before),
             after=tuple(finding for one in looks for finding in one.findings_after),
             scanners=tuple(part for part, _ in self.scanned.values()),
+        )
+
+    def report(self) -> SecurityReport | None:
+        """All scanners' results on the candidate; None where none was asked yet."""
+        compared = self.security
+        if compared is None:
+            return None
+        results = {name: tuple(look.result for look in looks.after) for name, (_, looks) in self.scanned.items()}
+        return SecurityReport(
+            passed=all(part.outcome == "PASSED" for part in compared.scanners),
+            findings=tuple(sorted(compared.after, key=lambda finding: -finding.severity)),
+            scanner_results=results,
+            timestamp=self.tools.limits.security.desk.now(),
+            verdicts={
+                part.scanner: ScannerVerdict(
+                    scanner=part.scanner, outcome=ScannerOutcome(part.outcome), reason=part.reason
+                )
+                for part in compared.scanners
+            },
+            comparison=compared,
         )
 
     @property

@@ -285,6 +285,7 @@ class Course:
         return TrialResult(
             verdict=judge.decide(self._gates, gaps, incident=self._trial.request.reproduce),
             security=self._trial.security,
+            report=self._trial.report(),
             ledger=tuple(self._trial.plan.ledger.entries),
             signatures={name: tuple(arm.signatures.items()) for name, arm in arms.items()},
         )

@@ -14,10 +14,14 @@ from datetime import UTC, datetime
 from aegis.errors import AegisError, PermissionDenied, Unavailable
 from aegis.evidence.attribution import ELSEWHERE, SHORTEST_ID, UNKNOWN, containers_of
 from aegis.evidence.falco import AlertLog, Found, Seen, Sentry, find_falco
+from aegis.model.scan import Runtime
 from aegis.model.verdict import GateResult, Outcome
 from aegis.shadow.alerts import GATE, Parties, Post, coverage, judge_alerts, shown
 from aegis.shadow.case import Stage, Trial
+from aegis.shadow.deeds import looks_of
 from aegis.shadow.probe import Place, run_script
+from aegis.shadow.scanner_gate import noted, switched_off
+from aegis.shadow.scanning import Looks
 
 _CANDIDATE = "c"
 _DEADLINE = 120.0
@@ -61,19 +65,22 @@ class Falco:
 
     async def judge(self, trial: Trial) -> GateResult:
         """PASSED where the watch is proved and nothing new was seen, FAILED where something was; SKIPPED without Falco."""
-        rules = trial.tools.limits.falco
-        if not rules.enabled:
-            return _skipped("switched off: security.falco_enabled")
+        if not trial.tools.limits.falco.enabled:
+            return noted(trial, switched_off(self.name), Looks())
+        gate, looks = await self._asked(trial)
+        return noted(trial, gate, looks)
+
+    async def _asked(self, trial: Trial) -> tuple[GateResult, Looks]:
         try:
             return await self._judged(trial)
         except* PermissionDenied as errors:
             reason = f"{_first(errors).message}: set security.falco_namespace, or allow it"
         except* AegisError as errors:
             reason = _first(errors).message
-        gate = GateResult(gate=self.name, outcome=Outcome.ERRORED, required=True, reason=reason)
-        return replace(gate, inconclusive=True)
+        gate = GateResult(gate=self.name, outcome=Outcome.ERRORED, required=True, reason=reason, inconclusive=True)
+        return gate, Looks()
 
-    async def _judged(self, trial: Trial) -> GateResult:
+    async def _judged(self, trial: Trial) -> tuple[GateResult, Looks]:
         tools = trial.tools
         found = await find_falco(tools.reader, tools.limits.falco.place)
         if not found.sentries:
@@ -116,7 +123,7 @@ class _Watch:
     since: datetime
     logs: dict[str, AlertLog] = field(default_factory=dict)
 
-    async def judged(self, found: Found, nodes: set[str]) -> GateResult:
+    async def judged(self, found: Found, nodes: set[str]) -> tuple[GateResult, Looks]:
         reader, rules = self.trial.tools.reader, self.trial.tools.limits.falco
         for sentry in found.sentries:
             if sentry.node in nodes:
@@ -134,7 +141,10 @@ class _Watch:
         posts = [self._post(sentry, canaries) for sentry in at_last.sentries if sentry.node in nodes]
         covered = coverage(nodes, at_last, posts, since=self.since, until=datetime.now(UTC))
         did = shown(seen, await self._knowing_the_rest(seen, nodes))
-        return judge_alerts(did, covered, rules.threshold, candidate=_CANDIDATE)
+        gate = judge_alerts(did, covered, rules.threshold, candidate=_CANDIDATE)
+        target = self.trial.request.target
+        window = Runtime(namespace=target.namespace, since=self.since, until=datetime.now(UTC))
+        return gate, looks_of(did, gate, rules.threshold, target=target, window=window, candidate=_CANDIDATE)
 
     def _matters(self, seen: Seen) -> bool:
         """Whether an alert is kept: the arms' and our own, and whatever else is grave and nobody's for sure."""
@@ -209,8 +219,8 @@ async def _let_out(place: Place, number: int, node: str) -> _Canary:
     return _Canary(node=node, provoked=provoked, containers=containers, fault=fault)
 
 
-def _skipped(reason: str) -> GateResult:
-    return GateResult(gate=GATE, outcome=Outcome.SKIPPED, required=False, reason=reason)
+def _skipped(reason: str) -> tuple[GateResult, Looks]:
+    return GateResult(gate=GATE, outcome=Outcome.SKIPPED, required=False, reason=reason), Looks()
 
 
 def _first(errors: BaseExceptionGroup[AegisError]) -> AegisError:

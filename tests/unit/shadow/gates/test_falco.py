@@ -12,6 +12,7 @@ from falco_logs import BEGAN, FalcoLogs, alert_line, at, falco_pod, stamp
 
 from aegis.errors import PermissionDenied, Refused, Unavailable
 from aegis.falco.priority import Priority
+from aegis.model.refs import ObjectRef
 from aegis.model.verdict import GateResult, Outcome
 from aegis.ports import LogQuery, Purpose
 from aegis.shadow.gates import falco
@@ -64,6 +65,9 @@ class Watch:
         return alert_line(container=container, ns="shadow-c", rule="Search Private Keys or Passwords", time=now)
 
 
+WEB = ObjectRef(api_version="apps/v1", kind="Deployment", name="web", namespace="shop")
+
+
 @pytest.fixture
 def watch(fake: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr(falco, "_SETTLED", 0.0)
@@ -82,7 +86,7 @@ def watch(fake: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> Watch:
     places = {
         arm: Place(tools=tools, purpose=purpose, arm=arm, namespace=f"shadow-{arm}", roll=roll(arm)) for arm in "rc"
     }
-    trial = SimpleNamespace(tools=tools, places=places)
+    trial = SimpleNamespace(tools=tools, places=places, request=SimpleNamespace(target=WEB), scanned={})
     made = Watch(logs=logs, fake=fake, trial=trial, deaf=set())
     fake.logs, fake.log, fake.behaviour = read, lambda _: '{"looked": true}\n', made.hear
     return made
@@ -125,6 +129,10 @@ async def test_a_proved_watch_that_saw_nothing_passes(watch: Watch) -> None:
 
 async def test_an_alert_of_the_candidate_fails(watch: Watch) -> None:
     gate = await standing(watch, of(C)).judge()
+    part, looks = watch.trial.scanned["falco"]
+    [finding] = looks.findings_after
+    assert (part.outcome, looks.findings_before) == ("FAILED", ())
+    assert (finding.source, finding.subject, finding.severity.name) == ("falco", WEB, "HIGH")
     assert told(gate) == (Outcome.FAILED, False)
     assert not gate.inconclusive
     assert "Read sensitive file untrusted by /usr/bin/cat in container web (1 x)" in gate.reason
