@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,7 @@ from typing import BinaryIO, Final
 
 from aegis.errors import Unavailable, UsageError
 from aegis.evidence.falco import AlertLog, FalcoPlace, Seen, Sentry, find_falco
-from aegis.falco.alert import Alert
+from aegis.falco.alert import LONGEST_LINE, Alert
 from aegis.falco.lines import alerts_in
 from aegis.falco.query import AlertQuery
 from aegis.ports import AlertBatch, ClusterReader
@@ -31,18 +33,19 @@ class FileAlerts:
 
     def __init__(self, file: Path | BinaryIO) -> None:
         self._file = file
+        self._read_to = (0, 0)
 
     async def read(self, query: AlertQuery, limit: int) -> AlertBatch:
-        """The last alerts of the file that are asked for.
+        """The last alerts of the file that are asked for; asked again, what was written since (a line may come twice).
 
         Raises:
             UsageError: if it cannot be read.
         """
         kept: deque[Alert] = deque(maxlen=limit)
-        count = 0
         try:
             if isinstance(self._file, Path):
                 with self._file.open("rb", buffering=0) as file:
+                    self._read_to = _begin(file, self._read_to)
                     count = _fill(kept, file, query)
             else:
                 count = _fill(kept, self._file, query)
@@ -50,6 +53,24 @@ class FileAlerts:
             raise UsageError(f"cannot read {self._file}: {error.strerror}") from error
         notes = (f"only the newest {limit} of {count} are shown",) if count > limit else ()
         return AlertBatch(alerts=tuple(kept), notes=notes)
+
+
+def _begin(file: BinaryIO, read_to: tuple[int, int]) -> tuple[int, int]:
+    """Go on where the file was left, or at its begin where it is another one or was cut; up to where it will be read.
+
+    That is the last line break there is now: a line that is not complete is read again.
+    """
+    status = os.fstat(file.fileno())
+    inode, offset = read_to
+    if not stat.S_ISREG(status.st_mode):
+        return read_to
+    if inode != status.st_ino or offset > status.st_size:
+        offset = 0
+    file.seek(max(offset, status.st_size - LONGEST_LINE))
+    tail = file.read(LONGEST_LINE)
+    whole = file.tell() - len(tail) + tail.rfind(b"\n") + 1
+    file.seek(offset)
+    return status.st_ino, max(whole, offset)
 
 
 def _fill(kept: deque[Alert], file: BinaryIO, query: AlertQuery) -> int:
@@ -108,7 +129,10 @@ class PodAlerts:
         async with asyncio.TaskGroup() as group:
             for sentry in found.sentries:
                 group.create_task(read(sentry))
+        # What was told is not told again, and makes room for what comes.
         seen = sorted((one for log in self._logs.values() for one in log.alerts), key=lambda one: one.at_ns)
+        for log in self._logs.values():
+            log.alerts.clear()
         notes = [fault for log in self._logs.values() for fault in log.faults]
         return AlertBatch(
             alerts=tuple(

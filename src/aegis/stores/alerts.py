@@ -21,14 +21,15 @@ from aegis.stores.locks import private_folder
 _LAYOUT: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS alerts (
-    id TEXT PRIMARY KEY,
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
     at_ns INTEGER,
     priority INTEGER NOT NULL,
     rule TEXT NOT NULL,
     namespace TEXT NOT NULL,
     received_at TEXT NOT NULL,
     document BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (at_ns);
 """
 _INSERT: Final = """
@@ -42,6 +43,7 @@ WHERE (:namespace = '' OR namespace = :namespace)
     AND (:rule = '' OR rule = :rule)
     AND priority <= :priority
     AND (at_ns IS NULL OR at_ns BETWEEN :since AND :until)
+    AND sequence > :after
 ORDER BY at_ns DESC, id DESC LIMIT :limit
 """
 _MOST_NS: Final = (1 << 63) - 1
@@ -49,13 +51,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SqliteAlertStore:
-    """An `AlertStore` in one file; it is a source of alerts, too.
+    """An `AlertStore` in one file.
 
     Args:
         path: the database file (0600, in a folder of 0700); made at the first write.
     """
-
-    name = "store"
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -75,8 +75,8 @@ class SqliteAlertStore:
                 new, known = new + added, known + 1 - added
         return new, known
 
-    async def read(self, query: AlertQuery, limit: int) -> AlertBatch:
-        """The newest alerts that are asked for, the oldest first.
+    async def read(self, query: AlertQuery, limit: int, *, after: int = 0) -> AlertBatch:
+        """The newest alerts that are asked for, the oldest first; only those that were stored after this many.
 
         Raises:
             Unavailable: if the file cannot be read.
@@ -90,6 +90,7 @@ class SqliteAlertStore:
             "since": _nanoseconds(query.since, 0),
             "until": _nanoseconds(query.until, _MOST_NS),
             "limit": limit + 1,
+            "after": after,
         }
         with self._open() as connection:
             rows = connection.execute(_SELECT, asked).fetchall()
@@ -98,6 +99,18 @@ class SqliteAlertStore:
         if len(alerts) < min(len(rows), limit):
             raise Unavailable(f"an alert in {self._path} cannot be read")
         return AlertBatch(alerts=alerts, notes=notes)
+
+    def last(self) -> int:
+        """How many were ever stored: what comes later has a higher number.
+
+        Raises:
+            Unavailable: if the file cannot be read.
+        """
+        if not self._path.exists():
+            return 0
+        with self._open() as connection:
+            (last,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM alerts").fetchone()
+        return int(last)
 
     def close(self) -> None:
         """Close the file; it opens again when needed."""
@@ -114,6 +127,23 @@ class SqliteAlertStore:
                 yield self._connection
         except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"the alerts in {self._path} cannot be used: {error}") from error
+
+
+class StoredAlerts:
+    """A store as a source: asked again, it gives what was stored since."""
+
+    name = "store"
+
+    def __init__(self, store: SqliteAlertStore) -> None:
+        self._store = store
+        self._read_to = 0
+
+    async def read(self, query: AlertQuery, limit: int) -> AlertBatch:
+        """The newest alerts that are asked for, the oldest first."""
+        last = self._store.last()
+        batch = await self._store.read(query, limit, after=self._read_to)
+        self._read_to = last
+        return batch
 
 
 def _row(alert: Alert) -> dict[str, Any]:

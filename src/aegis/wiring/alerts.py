@@ -50,7 +50,9 @@ async def alert_source(
     """
     match name:
         case "store":
-            yield alert_store(loaded)
+            from aegis.stores.alerts import StoredAlerts
+
+            yield StoredAlerts(alert_store(loaded))
         case "falco":
             async with _pods(loaded, as_user) as source:
                 yield source

@@ -12,6 +12,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "incident": ("incident", "What is open, half done or over: list, show, watch, approve, reject"),
     "shadow": ("shadow", "Isolated copies of a workload: create, list, status, wait, verify, delete"),
     "scan": ("scan", "Manifests, images, folders, URLs, what pods did: every scanner, with proof of what it covered"),
+    "alerts": ("alerts", "Falco's alerts: list, watch, import; of files, pods, log services"),
     "rules": ("rules", "The Falco language: lint, fmt, list, eval, replay, except"),
     "audit": ("audit", "The tamper-evident log: tail, verify, export"),
     "mode": ("mode", "The automation's own kill switch: show, set"),
