@@ -68,6 +68,18 @@ def told_field(fields: Mapping[str, Any], name: str) -> Any:
     return None if value is _UNTOLD else value
 
 
+def follows(name: str, told_names: frozenset[str]) -> bool:
+    """Whether an alert that tells some fields tells another one too."""
+    if name in told_names:
+        return True
+    if name in ANCESTRAL:
+        return any(one.startswith(f"{name}[") for one in told_names)
+    if name in _SAME:
+        return _SAME[name] in told_names
+    sources = _SOURCES.get(name)
+    return sources is not None and all(follows(one, told_names) for one in sources)
+
+
 def _told(fields: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
     if name in ANCESTRAL:
         names = {key for key in fields if key.startswith(f"{name}[")} | {f"{name}[1]"}
@@ -149,3 +161,9 @@ _RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "fd.typechar": _letter,
     "proc.args": _arguments,
 }
+_SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
+    "fd.directory": ("fd.name",), "fd.filename": ("fd.name",), "fd.cip": ("fd.name",), "fd.cport": ("fd.name",),
+    "fd.sip": ("fd.name",), "fd.sport": ("fd.name",), "fd.cnet": ("fd.cip",), "fd.snet": ("fd.sip",),
+    "fd.lnet": ("fd.lip",), "fd.rnet": ("fd.rip",), "fd.typechar": ("fd.type",),
+    "proc.args": ("proc.cmdline", "proc.name"),
+}  # fmt: skip

@@ -39,6 +39,24 @@ class WarningCode(StrEnum):
     UNKNOWN_KEY = "LOAD_UNKNOWN_KEY"
 
 
+class LintCode(StrEnum):
+    """What Falco loads without a word and that yet hides attacks, breaks, or never fires."""
+
+    CATCH_ALL = "AEGIS_CATCH_ALL"
+    AND_OR = "AEGIS_AND_OR_WITHOUT_PARENTHESES"
+    CIDR_IN_ADDRESS = "AEGIS_CIDR_IN_ADDRESS"
+    UNSAFE_EXCEPTION_VALUE = "AEGIS_UNSAFE_EXCEPTION_VALUE"
+    EXCEPTION_WITHOUT_COMPS = "AEGIS_EXCEPTION_WITHOUT_COMPS"
+    EXCEPTION_EXPIRED = "AEGIS_EXCEPTION_EXPIRED"
+    EXCEPTION_FIELD_NOT_IN_OUTPUT = "AEGIS_EXCEPTION_FIELD_NOT_IN_OUTPUT"
+    FIELD_NOT_IN_OUTPUT = "AEGIS_FIELD_NOT_IN_OUTPUT"
+    NEVER_FIRES = "AEGIS_NEVER_FIRES"
+    SHADOWED = "AEGIS_SHADOWED"
+    UNMASKS = "AEGIS_UNMASKS"
+    REDEFINED = "AEGIS_REDEFINED"
+    UNKNOWN_LIST = "AEGIS_UNKNOWN_LIST"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Where something stands.
@@ -60,7 +78,7 @@ class Context:
 class Problem:
     """An error or a warning; `detail` shows the line and a caret where that helps."""
 
-    code: ErrorCode | WarningCode
+    code: ErrorCode | WarningCode | LintCode
     message: str
     context: Context
     detail: str = ""

@@ -12,7 +12,7 @@ from aegis.interfaces.cli.options import Globals, group
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit, write
 from aegis.interfaces.cli.rules_format import layout
-from aegis.interfaces.cli.rules_input import lines, loaded
+from aegis.interfaces.cli.rules_input import lines, loaded, rule_texts
 from aegis.interfaces.cli.rules_proof import exclude, replay
 
 if TYPE_CHECKING:
@@ -39,15 +39,27 @@ command.add_command(exclude)
     "lint", examples="aegis rules lint falco_rules.yaml local.yaml\naegis rules lint rules.d/ -o json", parent=command
 )
 @_FILES
+@click.option("--strict", is_flag=True, help="End with 1 for a warning too.")
 @click.pass_obj
-def lint(options: Globals, files: tuple[str, ...]) -> int:
-    """Load rule files in order, and say every error and warning by Falco's own name.
+def lint(options: Globals, *, files: tuple[str, ...], strict: bool) -> int:
+    """Load rule files in order, and say every error and warning by Falco's own name, and ours (AEGIS_…).
 
-    A folder is its *.yaml and *.yml files, sorted; `-` is stdin. Ends with 1 where Falco would refuse to start.
+    Ours are for what Falco loads without a word: checks that match everything, `and … or` without parentheses, unsafe
+    values of exceptions, rules that never fire or that another one unmasks. A folder is its *.yaml and *.yml files,
+    sorted; `-` is stdin. Ends with 1 where Falco would refuse to start.
     """
-    ruleset = loaded(files)
-    emit(options, _report(ruleset), lambda: _lint_text(ruleset))
-    return 0 if ruleset.successful else 1
+    from datetime import UTC, datetime
+
+    from aegis.falco.lint import lint as looked_at
+    from aegis.falco.rules import load
+
+    texts = rule_texts(files)
+    ruleset = load(texts)
+    found = looked_at(ruleset, texts, today=datetime.now(UTC).date())
+    ruleset.warnings += found.warnings
+    report = {**_report(ruleset), "notes": [_problem(problem) for problem in found.notes]}
+    emit(options, report, lambda: _lint_text(ruleset, found.notes if options.verbose else []))
+    return 0 if ruleset.successful and not (strict and ruleset.warnings) else 1
 
 
 @make("list", examples="aegis rules list falco_rules.yaml", parent=command)
@@ -208,8 +220,8 @@ def _problem(problem: Problem) -> JsonObject:
     }
 
 
-def _lint_text(ruleset: Ruleset) -> str:
-    said = [_line(problem) for problem in (*ruleset.errors, *ruleset.warnings)]
+def _lint_text(ruleset: Ruleset, notes: list[Problem]) -> str:
+    said = [_line(problem) for problem in (*ruleset.errors, *ruleset.warnings, *notes)]
     verdict = "these rules load" if ruleset.successful else "Falco would refuse these rules"
     count = f"{len(ruleset.rules)} rules, {len(ruleset.errors)} errors, {len(ruleset.warnings)} warnings"
     return "\n".join([*said, f"{verdict}: {count}"])

@@ -116,3 +116,17 @@ def test_wrong_usage_ends_with_2(
     monkeypatch.chdir(tmp_path)
     assert run(["rules", *words]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_our_own_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(WHOLE.replace("evt.type = execve", 'evt.type = execve and proc.cwd contains ""'))
+    assert run(["rules", "lint", str(file), "-o", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [one["code"] for one in report["warnings"]] == ["AEGIS_CATCH_ALL"]
+    assert [one["code"] for one in report["notes"]] == ["AEGIS_FIELD_NOT_IN_OUTPUT"]
+    assert report["successful"]
+    assert run(["rules", "lint", str(file), "--strict"]) == 1
+    assert "AEGIS_FIELD_NOT_IN_OUTPUT" not in capsys.readouterr().out
+    assert run(["rules", "lint", str(file), "-v"]) == 0
+    assert "AEGIS_FIELD_NOT_IN_OUTPUT" in capsys.readouterr().out
