@@ -51,25 +51,26 @@ class Trivy:
     async def scan(self, subject: Subject, desk: Desk) -> ScanResult:
         """Look; whatever goes wrong is in the result."""
         program = desk.program(NAME)
-        if isinstance(subject, Image) and subject.layerless:
-            return _nothing(ScanStatus.SKIPPED, subject.layerless, Tool(name=NAME))
-        if program is None:
-            return _nothing(ScanStatus.SKIPPED, _ABSENT, Tool(name=NAME, absent=_ABSENT))
         tool, started = Tool(name=NAME), time.monotonic()
+        if isinstance(subject, Image) and subject.layerless:
+            return _nothing(subject, ScanStatus.SKIPPED, subject.layerless, tool)
+        if program is None:
+            return _nothing(subject, ScanStatus.SKIPPED, _ABSENT, replace(tool, absent=_ABSENT))
         try:
             async with asking.bench(desk, program) as at:
                 tool = await _identify(at)
                 look = await _look(subject, desk, at, tool)
         except Failed as error:
-            return replace(_nothing(error.status, error.reason, tool), seconds=time.monotonic() - started)
+            return _nothing(subject, error.status, error.reason, tool, seconds=time.monotonic() - started)
         except OSError as error:
             reason = f"trivy could not be given what it needs: {error}"
-            return replace(_nothing(ScanStatus.ERROR, reason, tool), seconds=time.monotonic() - started)
+            return _nothing(subject, ScanStatus.ERROR, reason, tool, seconds=time.monotonic() - started)
         return _result(look, tool, time.monotonic() - started)
 
 
-def _nothing(status: ScanStatus, reason: str, tool: Tool) -> ScanResult:
-    return ScanResult(scanner=NAME, status=status, reason=reason, tool=tool)
+def _nothing(subject: Subject, status: ScanStatus, reason: str, tool: Tool, *, seconds: float = 0.0) -> ScanResult:
+    details = {"image": subject.reference} if isinstance(subject, Image) else {}
+    return ScanResult(scanner=NAME, status=status, reason=reason, tool=tool, seconds=seconds, details=details)
 
 
 def _result(look: Look, tool: Tool, seconds: float) -> ScanResult:

@@ -23,8 +23,8 @@ from aegis.security.trivytool.report import Report, System, Unusable, read_objec
 
 _Read = TypeVar("_Read")
 
-_LIMIT = 64 << 20
 _VERSION_SECONDS = 20.0
+_WORDS = 1 << 16
 
 
 class Failed(Exception):
@@ -115,7 +115,7 @@ async def _run(argv: Sequence[str], at: Bench, *, seconds: float, home: bool) ->
     empty = at.scratch / "empty"
     empty.mkdir(exist_ok=True)
     try:
-        ended = await process.run(argv, timeout=seconds, env=at.env(home=home), cwd=empty, limit_bytes=_LIMIT)
+        ended = await process.run(argv, timeout=seconds, env=at.env(home=home), cwd=empty)
     except TimedOut as error:
         reason = f"trivy did not end within {seconds:g} s: raise security.trivy_timeout_seconds"
         raise Failed(ScanStatus.TIMEOUT, reason) from error
@@ -124,17 +124,22 @@ async def _run(argv: Sequence[str], at: Bench, *, seconds: float, home: bool) ->
     if ended.status != 0:
         raise Failed(*_why(ended))
     if ended.truncated:
-        raise Failed(ScanStatus.ERROR, f"trivy wrote more than {_LIMIT >> 20} MiB, so its report was not read")
+        raise Failed(ScanStatus.ERROR, "trivy wrote more than is kept, so its report was not read")
     return ended
 
 
 def _why(ended: process.Finished) -> tuple[ScanStatus, str]:
-    known = explain(ended.stderr)
+    words = _words(ended)
+    known = explain(words)
     how = f"was ended by signal {-ended.status}" if ended.status < 0 else f"ended with status {ended.status}"
     if known:
         return known
-    said = last_words(ended.stderr)
+    said = last_words(words)
     return ScanStatus.ERROR, f"trivy {how}: {said}" if said else f"trivy {how}, and said nothing"
+
+
+def _words(ended: process.Finished) -> str:
+    return process.shown(ended.stderr, limit=_WORDS)
 
 
 def _understood(reader: Callable[[bytes], _Read], ended: process.Finished) -> _Read:
@@ -146,7 +151,7 @@ def _understood(reader: Callable[[bytes], _Read], ended: process.Finished) -> _R
     try:
         return reader(ended.stdout)
     except Unusable as error:
-        known = explain(ended.stderr)
+        known = explain(_words(ended))
         if known:
             raise Failed(*known) from error
         raise Failed(ScanStatus.ERROR, f"trivy gave no answer that can be used: {error}") from error

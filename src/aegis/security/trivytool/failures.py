@@ -62,26 +62,19 @@ _PHRASES: tuple[tuple[str, ScanStatus, str], ...] = (
     (r"^panic: |fatal error: |goroutine \d+ \[", _ERROR, "trivy crashed"),
 )
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _SAID = 300
 
 
-def explain(stderr: bytes) -> tuple[ScanStatus, str] | None:
-    """What happened, as far as it is recognised: how the scan ended, and why."""
-    words = plain(stderr)
+def explain(words: str) -> tuple[ScanStatus, str] | None:
+    """What happened, as far as it is recognised in what was said: how the scan ended, and why."""
     for pattern, status, reason in _PHRASES:
         if re.search(pattern, words, flags=re.MULTILINE):
             return status, reason
     return None
 
 
-def last_words(stderr: bytes) -> str:
+def last_words(words: str) -> str:
     """The last line of it, short, for what is not recognised."""
-    lines = [line.strip() for line in plain(stderr).splitlines() if line.strip()]
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
     fatal = [line for line in lines if "FATAL" in line or line.startswith("panic:")]
     return (fatal or lines or [""])[-1].partition("Fatal error\t")[2][:_SAID] or (fatal or lines or [""])[-1][:_SAID]
-
-
-def plain(stderr: bytes) -> str:
-    """Text without colours and control characters."""
-    return _ANSI.sub("", stderr.decode(errors="replace"))

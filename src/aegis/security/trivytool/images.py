@@ -43,6 +43,7 @@ async def look_at_image(subject: Image, at: Bench, *, updated: datetime | None, 
         findings=tuple(vulnerabilities(report, who)),
         coverage=coverage,
         details={
+            "image": subject.reference,
             "image_id": report.image_id,
             "digests": list(report.digests),
             "os": str(report.system) if report.system else "",
