@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 from aegis.errors import UsageError
+from aegis.interfaces.cli.scan_input import shown
 from aegis.model.report import SecurityReport
-from aegis.model.scan import ScanResult, ScanStatus, Subject, Tool
+from aegis.model.scan import Manifests, ScanResult, ScanStatus, Source, Subject, Tool
 from aegis.model.security import SecurityComparison, SecurityFinding, Severity, distinct
 from aegis.plugins import discover
 from aegis.ports import Progress, Scanner
@@ -78,7 +79,7 @@ async def run_scan(asked: Asked, desk: Desk, settings: Settings, progress: Progr
     async def look(scanner: Scanner, subject: Subject, label: str) -> ScanResult:
         async with turns:
             progress(f"{scanner.name} looks at {label}")
-            return await scanner.scan(subject, desk)
+            return _placed(asked, subject, await scanner.scan(subject, desk))
 
     async with asyncio.TaskGroup() as group:
         after, before = (
@@ -90,7 +91,7 @@ async def run_scan(asked: Asked, desk: Desk, settings: Settings, progress: Progr
             ]
             for subjects, label in ((asked.subjects, ", ".join(asked.names)), (asked.before, asked.baseline))
         )
-    now = [_placed(asked, task.result()) for task in after]
+    now = [task.result() for task in after]
     earlier = tuple(task.result() for task in before)
     return _assembled(asked, settings, (*now, *off), earlier, times=(started, desk.now()))
 
@@ -123,9 +124,13 @@ def _switched_off(name: str) -> ScanResult:
     return ScanResult(scanner=name, status=ScanStatus.SKIPPED, tool=Tool(name=name), reason=reason)
 
 
-def _placed(asked: Asked, result: ScanResult) -> ScanResult:
-    """The result with files and lines of what was written, instead of those that a tool was given."""
-    if asked.written is None:
+def _placed(asked: Asked, subject: Subject, result: ScanResult) -> ScanResult:
+    """The result with files and lines as they were named, instead of those that a tool was given."""
+    if isinstance(subject, Source) and subject.path.is_dir():
+        folder = PurePosixPath(shown(subject.path))
+        named = (replace(item, file=str(folder / item.file)) if item.file else item for item in result.findings)
+        return replace(result, findings=tuple(named))
+    if asked.written is None or not isinstance(subject, Manifests):
         return result
     return replace(result, findings=tuple(map(asked.written.locate, result.findings)))
 
