@@ -110,11 +110,12 @@ def check(approval: Approval, proposal: Proposal, *, now: datetime) -> None:
 
 
 def evidence_root(incident: Incident) -> str:
-    """The digest of all that the decision rests on: evidence, diagnosis and verdict."""
+    """The digest of all that the decision rests on: evidence, diagnosis, verdict, and what was scanned and found."""
     diagnosis, verdict = incident.diagnosis, incident.verdict
     grounds: list[Any] = [
         [[item.id, item.source, str(item.subject), item.summary, dict(item.payload)] for item in incident.evidence],
         [diagnosis.cause, str(diagnosis.root), diagnosis.verdict.value] if diagnosis else None,
         verdict.to_dict() if verdict else None,
+        incident.security.to_dict() if incident.security else None,
     ]
     return digest(grounds)

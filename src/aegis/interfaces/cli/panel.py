@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -17,11 +17,14 @@ from aegis.flows.tools import Question
 from aegis.interfaces.cli.output import plain
 from aegis.interfaces.cli.text import difference_lines
 from aegis.model.changes import Fix
+from aegis.model.refs import Json
 from aegis.model.security import SecurityComparison, Severity
 from aegis.model.verdict import GateResult, Outcome, Verdict
 
 _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.SKIPPED: "yellow", Outcome.ERRORED: "red"}
 _WIDTH = 120
+_MOST = 10
+"""Findings of a kind that are shown one by one."""
 
 
 def show_panel(question: Question, links: Mapping[str, str], *, no_color: bool = False) -> None:
@@ -101,17 +104,50 @@ def _gate_name(gate: GateResult) -> str:
 
 
 def _security(comparison: SecurityComparison) -> Padding:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
-    table.add_column("")
-    ranks = sorted(Severity, reverse=True)
-    for rank in ranks:
-        table.add_column(rank.name.lower(), justify="right")
     counts = comparison.to_dict()
+    ranks = sorted(Severity, reverse=True)
+    severities = _table("", *(rank.name.lower() for rank in ranks))
     for name in ("before", "after"):
-        table.add_row(name, *(str(counts[name][rank.name]) for rank in ranks))
+        severities.add_row(name, *(str(counts[name][rank.name]) for rank in ranks))
     words = f"{len(comparison.fixed)} fixed, {len(comparison.new)} new, {len(comparison.same)} as before"
-    news = [f"new: {finding.severity.name} {finding.title} ({finding.subject})" for finding in comparison.new]
-    return Padding(Group(table, Text(plain("\n".join([words, *news])))), (0, 0, 0, 2))
+    lines = Text(plain("\n".join([words, *_findings(comparison)])))
+    return Padding(Group(severities, lines, *_scanners(counts["scanners"])), (0, 0, 0, 2))
+
+
+def _findings(comparison: SecurityComparison) -> Iterator[str]:
+    for word, found in (("new", comparison.new), ("fixed", comparison.fixed)):
+        for finding in found[:_MOST]:
+            yield f"{word}: {finding.severity.name} {finding.title} ({finding.source}, {finding.subject})"
+        if len(found) > _MOST:
+            yield f"{word}: and {len(found) - _MOST} more"
+
+
+def _scanners(parts: Sequence[Json]) -> Iterator[RenderableType]:
+    """Each scanner that was asked, with what and how much it looked at; below, what did not look, and why."""
+    looked = [part for part in parts if part["outcome"] in {"PASSED", "FAILED"}]
+    table = _table("scanner", "outcome", "fixed", "new", "same", "covered")
+    for part in looked:
+        table.add_row(
+            part["scanner"],
+            Text(part["outcome"], style=_COLOURS[Outcome(part["outcome"])]),
+            *(str(part[name]) for name in ("fixed", "new", "same")),
+            Text(plain(part["coverage"])),
+        )
+    if looked:
+        yield table
+    for part in parts:
+        if part not in looked:
+            yield Text(plain(f"{part['scanner']} did not look: {part['reason']}"), style="yellow")
+        for suppressed in part["suppressed"]:
+            yield Text(plain(f"waived: {suppressed}"), style="yellow")
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    for head in heads:
+        is_number = head in {"fixed", "new", "same"} or head.upper() in Severity.__members__
+        table.add_column(head, justify="right" if is_number else "left", overflow="fold")
+    return table
 
 
 def _until(question: Question) -> str:

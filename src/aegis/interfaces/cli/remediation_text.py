@@ -8,6 +8,8 @@ from aegis.interfaces.cli.output import columns
 from aegis.interfaces.cli.text import diagnosis_text
 from aegis.model.refs import Json
 
+_MOST_FINDINGS = 10
+
 
 def remediation_text(result: Json) -> str:
     """The whole story, shortest first."""
@@ -20,6 +22,8 @@ def remediation_text(result: Json) -> str:
         lines += ["", f"Fix {result['fix']['id']} (risk {result['fix']['risk']}): {result['fix']['summary']}"]
     if result.get("verdict"):
         lines += ["", *verdict_lines(result["verdict"])]
+    if result.get("security"):
+        lines += ["", *security_lines(result["security"])]
     if result.get("approval"):
         lines += [
             "",
@@ -71,3 +75,27 @@ def verdict_lines(verdict: Json) -> list[str]:
     ]
     lines += [f"  {line}" for line in columns(("gate", "outcome", "reason", "covered"), rows).splitlines()]
     return [*lines, *(f"  not covered: {gap}" for gap in verdict["gaps"])]
+
+
+def security_lines(security: Json) -> list[str]:
+    """Before and after, what each scanner had to do with it, and what nobody looked at."""
+    counts = " · ".join(f"{name} {_counted(security[name])}" for name in ("before", "after"))
+    compared = ", ".join(f"{len(security[name])} {name}" for name in ("fixed", "new", "same"))
+    lines = [f"Security: {compared} ({counts})"]
+    for name in ("new", "fixed"):
+        found = security[name]
+        lines += [f"  {name}: {one['severity']} {one['title']} ({one['source']})" for one in found[:_MOST_FINDINGS]]
+        lines += [f"  {name}: and {len(found) - _MOST_FINDINGS} more"] if len(found) > _MOST_FINDINGS else []
+    for part in security["scanners"]:
+        lines += [f"  waived: {suppressed}" for suppressed in part["suppressed"]]
+    rows = [
+        (part["scanner"], part["outcome"], part["fixed"], part["new"], part["same"], part["coverage"] or part["reason"])
+        for part in security["scanners"]
+    ]
+    table = columns(("scanner", "outcome", "fixed", "new", "same", "covered, or why not"), rows)
+    return [*lines, *(f"  {line}" for line in table.splitlines() if rows)]
+
+
+def _counted(severities: Json) -> str:
+    found = ", ".join(f"{count} {name.lower()}" for name, count in severities.items() if count)
+    return found or "none"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from aegis.interfaces.cli.output import columns
-from aegis.interfaces.cli.remediation_text import verdict_lines
+from aegis.interfaces.cli.remediation_text import security_lines, verdict_lines
 from aegis.model.refs import Json
 
 _MINUTE = 60
@@ -58,7 +58,8 @@ def verification_text(item: Json) -> str:
     """`kind: ShadowVerification`."""
     target = f"{item['target']['kind']}/{item['target']['name']} in {item['target']['namespace']}"
     head = f"shadow/{item['shadow']} of {target}: {item['result']} ({item['reason']})"
-    return "\n".join([head, *verdict_lines(item["verdict"])])
+    security = ["", *security_lines(item["security"])] if item.get("security") else []
+    return "\n".join([head, *verdict_lines(item["verdict"]), *security])
 
 
 def _pods(item: Json) -> str:
