@@ -53,6 +53,7 @@ class BadNight:
 
 
 @pytest.mark.namespaces
+@pytest.mark.timeout(480)
 async def test_a_fix_is_tried_applied_and_watched_through_torn_watches_and_refusals(tmp_path: Path) -> None:
     night = BadNight()
     async with (
@@ -61,7 +62,9 @@ async def test_a_fix_is_tried_applied_and_watched_through_torn_watches_and_refus
     ):
         recording.answer, recording.cut_watches_after = night.answer, 1.0
         common = ("--kubeconfig", str(recording.kubeconfig), "-o", "json")
-        done = await run("fix", "deploy/checkout", "-n", NAMESPACE, "--yes", *common, state=tmp_path / "state")
+        done = await run(
+            "fix", "deploy/checkout", "-n", NAMESPACE, "--yes", *common, state=tmp_path / "state", seconds=400
+        )
         left = [ns["metadata"]["name"] for ns in cluster.api.list("namespaces")]
 
     assert done.returncode == 0, done.stderr[-3000:]
