@@ -25,6 +25,8 @@ _LABELS: Final[Mapping[str, str]] = {
     "k8s_pod": "k8s.pod.name",
 }
 _NOTHING: Final = frozenset({"", "<NA>"})
+_WRITTEN_AS_NUMBERS: Final = frozenset({"evt.time", "evt.time.iso8601"})
+"""Text by the catalogue, nanoseconds since 1970 in Falco's JSON."""
 _WHOLE: Final = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
@@ -91,10 +93,10 @@ def _typed(name: str, value: Any) -> Any:
     """A field of a flattened alert: everything is text there, and what the catalogue calls a number is one."""
     if not isinstance(value, str):
         return value
-    if value in _NOTHING:
+    if not value:
         return None
     entry = catalogue().get(name.partition("[")[0])
-    kind = entry.kind if entry else "text"
+    kind = "number" if name in _WRITTEN_AS_NUMBERS else entry.kind if entry else "text"
     if kind == "truth" and value in {"true", "false"}:
         return value == "true"
     return int(value) if kind == "number" and _WHOLE.fullmatch(value) else value
