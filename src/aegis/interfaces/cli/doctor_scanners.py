@@ -24,11 +24,11 @@ _ELSEWHERE = frozenset({"falco"})
 
 async def scanners(loaded: LoadedSettings) -> list[Finding]:
     """Every scanner that works without a cluster. None of them is necessary: what is not here is a gap of each scan."""
-    from aegis.interfaces.cli.scan_run import known_scanners
+    from aegis.security.runner import scanners as known
     from aegis.wiring.scanning import scan_desk
 
     desk = scan_desk(loaded)
-    asked = [scanner for scanner in known_scanners() if scanner.name not in _ELSEWHERE]
+    asked = [scanner for scanner in known() if scanner.name not in _ELSEWHERE]
     async with asyncio.TaskGroup() as group:
         tools = [group.create_task(_probed(scanner, desk)) for scanner in asked]
     return [_finding(loaded, task.result(), desk) for task in tools]

@@ -111,14 +111,15 @@ def manifest(
     from aegis.security.reports.scan import Family
 
     names = (*files, *named)
-    written = manifests(names)
+    written, older = manifests(names), manifests([baseline]) if baseline else None
     asked = Asked(
         family=Family.MANIFEST,
         names=names,
         subjects=(Manifests(objects=written.plain),),
-        before=(Manifests(objects=manifests([baseline]).plain),) if baseline else (),
+        before=(Manifests(objects=older.plain),) if older else (),
         baseline=baseline or "",
         written=written,
+        written_before=older,
     )
     return _done(options, asked, how)
 

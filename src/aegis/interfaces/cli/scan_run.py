@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aegis.errors import UsageError
 from aegis.interfaces.cli.scan_input import shown
 from aegis.model.report import SecurityReport
 from aegis.model.scan import Manifests, ScanResult, ScanStatus, Source, Subject, Tool
-from aegis.model.security import SecurityComparison, SecurityFinding, Severity, distinct
-from aegis.plugins import discover
+from aegis.model.security import Severity
 from aegis.ports import Progress, Scanner
-from aegis.security.reports.assembled import by_scanner, coverage_of, with_verdicts
+from aegis.security.pipeline import Rules, assemble
 from aegis.security.reports.scan import Family, Scan
+from aegis.security.reports.verdicts import with_verdicts
+from aegis.security.runner import Runner, scanners
 
 if TYPE_CHECKING:
     from aegis.security.canonical import Canonical
     from aegis.security.desk import Desk
     from aegis.settings import Settings
-
-_AT_A_TIME = 2
-"""Scanners are heavy: semgrep takes 120 MB and two seconds of a processor for one file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +38,7 @@ class Asked:
         before: the baseline's; empty: there is none.
         baseline: what that is, as it was named.
         written: the manifests, for the places of findings.
+        written_before: those of the baseline.
         unread: what was found and could not be taken for a manifest.
         scanners: only these, by name; empty: all that are switched on.
         fail_on: the lowest severity that fails it; None: as configured.
@@ -53,6 +52,7 @@ class Asked:
     before: tuple[Subject, ...] = ()
     baseline: str = ""
     written: Canonical | None = None
+    written_before: Canonical | None = None
     unread: tuple[str, ...] = ()
     scanners: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
@@ -60,40 +60,51 @@ class Asked:
     waivers: Path | None = None
 
 
-def known_scanners() -> tuple[Scanner, ...]:
-    """Every scanner that this program has."""
-    return cast("tuple[Scanner, ...]", discover("aegis.security.scanners", Scanner))
-
-
 async def run_scan(asked: Asked, desk: Desk, settings: Settings, progress: Progress) -> Scan:
-    """Let every scanner look that is meant, two at a time, and put together what they say.
+    """Let every scanner look that is meant, and put together what they say.
 
     Raises:
         UsageError: if a scanner is named that is not there, or does not look at such things, or the waivers are wrong.
     """
-    started = desk.now()
-    chosen = [scanner for scanner in _meant(asked) if asked.scanners or _enabled(settings, scanner.name)]
-    off = [_switched_off(one.name) for one in _meant(asked) if one not in chosen]
-    turns = asyncio.Semaphore(_AT_A_TIME)
+    from aegis.security.waiver_files import load
 
-    async def look(scanner: Scanner, subject: Subject, label: str) -> ScanResult:
-        async with turns:
-            progress(f"{scanner.name} looks at {label}")
-            return _placed(asked, subject, await scanner.scan(subject, desk))
+    path = asked.waivers or (settings.security.waivers.expanduser() if settings.security.waivers else None)
+    rules = Rules(waivers=load(path) if path else ())
+    started, meant = desk.now(), _meant(asked)
+    chosen = [scanner for scanner in meant if asked.scanners or _enabled(settings, scanner.name)]
+    sides = await _both(asked, chosen, Runner(desk=desk), progress)
+    after = {one.name: sides[0].get(one.name) or (_switched_off(one.name),) for one in meant}
+    report = assemble(after, sides[1] if asked.before else None, rules, now=desk.now())
+    notes = (*report.notes, *(asked.written.notes if asked.written else ()))
+    before = tuple(result for results in sides[1].values() for result in results)
+    return _judged(asked, settings, replace(report, notes=notes), before=before, started=started)
 
+
+async def _both(
+    asked: Asked, chosen: Sequence[Scanner], runner: Runner, progress: Progress
+) -> list[dict[str, tuple[ScanResult, ...]]]:
+    """What is looked at, and its baseline: by the same tools, at the same time."""
+
+    async def look(scanner: Scanner, subject: Subject, written: Canonical | None) -> ScanResult:
+        result = _placed(subject, written, await runner.look(scanner, subject))
+        progress(f"{scanner.name}: {result.status.value}", findings=len(result.findings))
+        return result
+
+    names = ", ".join(scanner.name for scanner in chosen)
+    progress(f"looking at {', '.join(asked.names)}" + (f" and {asked.baseline}" if asked.baseline else ""), by=names)
     async with asyncio.TaskGroup() as group:
-        after, before = (
-            [
-                group.create_task(look(scanner, subject, label))
+        sides = [
+            {
+                scanner.name: [
+                    group.create_task(look(scanner, subject, written))
+                    for subject in subjects
+                    if scanner.accepts(subject)
+                ]
                 for scanner in chosen
-                for subject in subjects
-                if scanner.accepts(subject)
-            ]
-            for subjects, label in ((asked.subjects, ", ".join(asked.names)), (asked.before, asked.baseline))
-        )
-    now = [task.result() for task in after]
-    earlier = tuple(task.result() for task in before)
-    return _assembled(asked, settings, (*now, *off), earlier, times=(started, desk.now()))
+            }
+            for subjects, written in ((asked.subjects, asked.written), (asked.before, asked.written_before))
+        ]
+    return [{name: tuple(task.result() for task in tasks) for name, tasks in side.items()} for side in sides]
 
 
 def _meant(asked: Asked) -> list[Scanner]:
@@ -102,8 +113,8 @@ def _meant(asked: Asked) -> list[Scanner]:
     Raises:
         UsageError: if one is named that does not.
     """
-    able = [scanner for scanner in known_scanners() if any(map(scanner.accepts, asked.subjects))]
-    names = [scanner.name for scanner in known_scanners()]
+    able = [scanner for scanner in scanners() if any(map(scanner.accepts, asked.subjects))]
+    names = [scanner.name for scanner in scanners()]
     for name in asked.scanners:
         if name not in names:
             near = get_close_matches(name, names, n=1)
@@ -124,66 +135,34 @@ def _switched_off(name: str) -> ScanResult:
     return ScanResult(scanner=name, status=ScanStatus.SKIPPED, tool=Tool(name=name), reason=reason)
 
 
-def _placed(asked: Asked, subject: Subject, result: ScanResult) -> ScanResult:
+def _placed(subject: Subject, written: Canonical | None, result: ScanResult) -> ScanResult:
     """The result with files and lines as they were named, instead of those that a tool was given."""
     if isinstance(subject, Source) and subject.path.is_dir():
         folder = PurePosixPath(shown(subject.path))
         named = (replace(item, file=str(folder / item.file)) if item.file else item for item in result.findings)
         return replace(result, findings=tuple(named))
-    if asked.written is None or not isinstance(subject, Manifests):
+    if written is None or not isinstance(subject, Manifests):
         return result
-    return replace(result, findings=tuple(map(asked.written.locate, result.findings)))
+    return replace(result, findings=tuple(map(written.locate, result.findings)))
 
 
-def _assembled(
-    asked: Asked,
-    settings: Settings,
-    results: Sequence[ScanResult],
-    before: tuple[ScanResult, ...],
-    *,
-    times: tuple[datetime, datetime],
+def _judged(
+    asked: Asked, settings: Settings, report: SecurityReport, *, before: tuple[ScanResult, ...], started: datetime
 ) -> Scan:
-    from aegis.security.waiver_files import load
-    from aegis.security.waivers import apply
-
     security = settings.security
-    path = asked.waivers or security.waivers
-    waivers = load(path) if path else ()
-    found, older = (apply(_findings(side), waivers, now=times[1]) for side in (results, before))
-    named = by_scanner(results)
-    report = SecurityReport(
-        passed=False,  # until `with_verdicts` says so
-        findings=tuple(sorted(found.kept, key=_worst_first)),
-        scanner_results=named,
-        timestamp=times[1].astimezone(UTC),
-        coverage=coverage_of(results),
-        suppressed=found.suppressed,
-        comparison=SecurityComparison(before=older.kept, after=found.kept) if asked.before else None,
-        notes=(*(asked.written.notes if asked.written else ()), *found.notes),
-    )
     return with_verdicts(
         Scan(
             family=asked.family,
             subjects=asked.names,
             report=report,
             fail_on=asked.fail_on or Severity[security.fail_on],
-            started=times[0].astimezone(UTC),
-            ended=times[1].astimezone(UTC),
+            started=started.astimezone(UTC),
+            ended=report.timestamp,
             baseline=asked.baseline,
             ceiling=Severity[security.ceiling] if security.ceiling else None,
             unread=asked.unread,
             before=before,
-            must=frozenset({*asked.scanners, *(name for name in asked.required if name in named)}),
+            must=frozenset({*asked.scanners, *(name for name in asked.required if name in report.scanner_results)}),
             fail_open=frozenset(security.fail_open),
         )
     )
-
-
-def _findings(results: Iterable[ScanResult]) -> tuple[SecurityFinding, ...]:
-    return distinct(item for result in results for item in result.findings)
-
-
-def _worst_first(item: SecurityFinding) -> tuple[int, str, int, str, str]:
-    """Of unknown severity before all others: nobody has said that they are harmless."""
-    severity = Severity.CRITICAL + 1 if item.severity is Severity.UNKNOWN else item.severity
-    return (-severity, item.file, item.line, item.source, item.rule_id)

@@ -226,7 +226,8 @@ def test_an_annotation_that_tells_scanners_to_look_away_is_told(capsys: pytest.C
 def test_progress_is_on_stderr_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["scan", "manifest", "good.yaml", "--scanner", "podsecurity", "-o", "json"]) == 0
     said = capsys.readouterr()
-    assert "podsecurity looks at good.yaml" in said.err
+    assert "looking at good.yaml" in said.err
+    assert "podsecurity: clean" in said.err
     assert json.loads(said.out)["verdict"] == "passed"
 
 

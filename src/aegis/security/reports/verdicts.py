@@ -1,12 +1,12 @@
-"""From what scanners say to one report. Pure."""
+"""What each scanner's results mean where a scan is all there is: no trial, no fix. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aegis.model.report import ScannerOutcome, ScannerVerdict
-from aegis.model.scan import Coverage, ScanResult
+from aegis.model.scan import ScanResult
 from aegis.security.reports.scan import Scan, State, Verdict, why
 
 
@@ -14,24 +14,6 @@ def with_verdicts(scan: Scan) -> Scan:
     """The scan whose report says of every scanner what its results mean, and whether all of them are a yes."""
     verdicts = {name: _verdict(scan, name, results) for name, results in scan.report.scanner_results.items()}
     return replace(scan, report=replace(scan.report, verdicts=verdicts, passed=scan.verdict is Verdict.PASSED))
-
-
-def by_scanner(results: Iterable[ScanResult]) -> dict[str, tuple[ScanResult, ...]]:
-    """The results by scanner, in the order in which they come."""
-    found: dict[str, tuple[ScanResult, ...]] = {}
-    for result in results:
-        found[result.scanner] = (*found.get(result.scanner, ()), result)
-    return found
-
-
-def coverage_of(results: Iterable[ScanResult]) -> Coverage:
-    """What was looked at, all scanners together: of each part that somebody expected, whether somebody saw it."""
-    covered = [result.coverage for result in results]
-    return Coverage(
-        expected=tuple(dict.fromkeys(name for one in covered for name in one.expected)),
-        scanned=tuple(dict.fromkeys(name for one in covered for name in one.scanned)),
-        notes=tuple(dict.fromkeys(note for one in covered for note in one.notes)),
-    )
 
 
 def _verdict(scan: Scan, name: str, results: Sequence[ScanResult]) -> ScannerVerdict:
