@@ -9,9 +9,12 @@ from dataclasses import replace
 from aegis.errors import Conflict, Invalid, NotFound, PermissionDenied, Refused
 from aegis.model.changes import Change
 from aegis.model.refs import Json, JsonObject, ObjectRef
+from aegis.model.scan import Manifests
 from aegis.model.symptom import Manner, Signature
 from aegis.model.verdict import GateResult, Outcome
 from aegis.plugins import discover
+from aegis.security.canonical import canonical_objects
+from aegis.security.strict_yaml import NotCanonical
 from aegis.shadow import capacity, fidelity, isolation, judge
 from aegis.shadow.arm import Arm
 from aegis.shadow.baseline import Baseline, counts
@@ -71,7 +74,11 @@ class Course:
 
     def _subjects(self, objects: Sequence[Json]) -> Subjects:
         namespace = self._trial.request.target.namespace
-        return subjects_of(objects, namespace=namespace, embedded=self._tools.cluster.embedded)
+        try:
+            held = canonical_objects(objects).plain
+        except NotCanonical as error:
+            return Subjects(manifests=Manifests(objects=()), images=(), fault=error.message)
+        return subjects_of(held, namespace=namespace, embedded=self._tools.cluster.embedded)
 
     async def _judged_after(self, measuring: Measuring) -> bool:
         await measuring.finished()

@@ -41,6 +41,9 @@ class ScannerGate:
         rules = trial.tools.limits.security
         if self.name in rules.off:
             return noted(trial, switched_off(self.name), Looks())
+        if fault := next((trial.subjects[arm].fault for arm in ARMS if trial.subjects[arm].fault), ""):
+            gate = GateResult(gate=self.name, outcome=Outcome.ERRORED, required=True, reason=fault, inconclusive=True)
+            return noted(trial, gate, Looks())
         trial.tools.progress(f"scanning with {self.name}")
         before, after = [await trial.scans.of(self.name, trial.subjects[arm].all) for arm in ARMS]
         looks = await _with_a_baseline(trial, self.name, Looks(before=before, after=after))

@@ -1,7 +1,7 @@
 """What scanners say of the arms of a trial: each thing is looked at once, before and after with one tool.
 
 The scans of a trial belong to its course: they begin as soon as it is known what is to be looked at, run beside the
-preparation of the arms, two at a time, and end with it, whatever happens.
+preparation of the arms, and end with it, whatever happens.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from dataclasses import dataclass, field
 from aegis.model.canonical import digest
 from aegis.model.scan import Image, Manifests, ScanResult, Subject
 from aegis.model.security import SecurityFinding
-from aegis.plugins import discover
 from aegis.ports import Scanner
-from aegis.security.desk import Desk
-
-_AT_A_TIME = 2
+from aegis.security.runner import Runner, scanners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +59,12 @@ class Scans:
     """The scans of one trial.
 
     Attributes:
-        desk: what scanners work with.
+        runner: lets scanners look.
     """
 
-    desk: Desk
+    runner: Runner
     _tasks: dict[tuple[str, str], asyncio.Task[ScanResult]] = field(default_factory=dict)
     _group: asyncio.TaskGroup | None = None
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,7 +78,7 @@ class Scans:
 
     def begin(self, names: Iterable[str], subjects: Sequence[Subject]) -> None:
         """Let scanners look at what they accept of these; what is looked at already is not looked at again."""
-        for scanner in _scanners(names):
+        for scanner in scanners(names):
             for subject in subjects:
                 if scanner.accepts(subject):
                     self._start(scanner, subject)
@@ -97,17 +93,7 @@ class Scans:
         assert self._group is not None  # noqa: S101 - `running` is about every use
         key = (scanner.name, _key(subject))
         if key not in self._tasks:
-            self._tasks[key] = self._group.create_task(self._scan(scanner, subject))
-
-    async def _scan(self, scanner: Scanner, subject: Subject) -> ScanResult:
-        async with self._turns:
-            return await scanner.scan(subject, self.desk)
-
-
-def _scanners(names: Iterable[str]) -> list[Scanner]:
-    known: tuple[Scanner, ...] = discover("aegis.security.scanners", Scanner)
-    wanted = set(names)
-    return [scanner for scanner in known if scanner.name in wanted]
+            self._tasks[key] = self._group.create_task(self.runner.look(scanner, subject))
 
 
 def _key(subject: Subject) -> str:

@@ -29,10 +29,12 @@ class Subjects:
     Attributes:
         manifests: the tried and the changed objects.
         images: of all their containers, each once, in the order in which they are named.
+        fault: why the objects cannot be read in one way only; empty where they can.
     """
 
     manifests: Manifests
     images: tuple[Image, ...]
+    fault: str = ""
 
     @property
     def all(self) -> tuple[Subject, ...]:

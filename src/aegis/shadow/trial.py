@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from aegis.errors import AegisError, Refused
 from aegis.model.symptom import Manner
 from aegis.model.verdict import GateResult, Outcome
+from aegis.security.runner import Runner
 from aegis.shadow import isolation, judge
 from aegis.shadow.baseline import Baseline, baseline
 from aegis.shadow.blame import touches
@@ -93,7 +94,7 @@ async def _run(request: TrialRequest, tools: TrialTools) -> TrialResult:
         plans={} if compared.plan is None else {GOOD: compared.plan},
         rules=rules_for(production, request, tools.cluster.time_scale),
         pair=Pair(elapsed=0.0, r=judge.Tally(trials=0), c=judge.Tally(trials=0)),
-        scans=Scans(desk=tools.limits.security.desk),
+        scans=Scans(runner=Runner(desk=tools.limits.security.desk)),
     )
     return await _in_arms(shadow, trial)
 

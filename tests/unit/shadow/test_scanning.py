@@ -10,6 +10,7 @@ import pytest
 
 from aegis.model.scan import Image, Manifests, ScanResult, ScanStatus, Subject, Tool
 from aegis.security.desk import Desk
+from aegis.security.runner import Runner
 from aegis.shadow import scanning
 from aegis.shadow.scanning import Scans
 
@@ -51,7 +52,7 @@ class Fake:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     made = Fake()
-    monkeypatch.setattr(scanning, "discover", lambda *_: (made,))
+    monkeypatch.setattr(scanning, "scanners", lambda names: tuple(one for one in (made,) if one.name in set(names)))
     return made
 
 
@@ -60,7 +61,7 @@ def images(*names: str) -> list[Subject]:
 
 
 async def test_each_is_looked_at_once_and_two_at_a_time(fake: Fake) -> None:
-    scans = Scans(desk=Desk())
+    scans = Scans(runner=Runner(desk=Desk()))
     async with scans.running():
         scans.begin(["trivy", "unknown"], [*images("a", "b", "c"), Manifests(objects=())])
         scans.begin(["trivy"], images("b", "d"))
@@ -74,7 +75,7 @@ async def test_each_is_looked_at_once_and_two_at_a_time(fake: Fake) -> None:
 
 
 async def test_what_nobody_waits_for_is_ended(fake: Fake) -> None:
-    scans = Scans(desk=Desk())
+    scans = Scans(runner=Runner(desk=Desk()))
     async with scans.running():
         scans.begin(["trivy"], images("a", "b", "c"))
         await fake.two.wait()
@@ -82,7 +83,7 @@ async def test_what_nobody_waits_for_is_ended(fake: Fake) -> None:
 
 
 async def test_a_trial_that_is_cancelled_ends_its_scans(fake: Fake) -> None:
-    scans = Scans(desk=Desk())
+    scans = Scans(runner=Runner(desk=Desk()))
 
     async def trial() -> None:
         async with scans.running():
@@ -108,9 +109,9 @@ class OfManifests(Fake):
 
 async def test_equal_objects_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made = OfManifests()
-    monkeypatch.setattr(scanning, "discover", lambda *_: (made,))
+    monkeypatch.setattr(scanning, "scanners", lambda names: tuple(one for one in (made,) if one.name in set(names)))
     one: Any = {"kind": "A", "metadata": {"name": "x"}}
-    scans = Scans(desk=Desk())
+    scans = Scans(runner=Runner(desk=Desk()))
     async with scans.running():
         await scans.of("trivy", [Manifests(objects=(one,))])
         await scans.of("trivy", [Manifests(objects=(dict(one),))])
