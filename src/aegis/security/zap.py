@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any, Final
 
 from aegis.model.scan import ScanStatus
-from aegis.security.desk import Desk, ScanRules
+from aegis.security.desk import Desk
 from aegis.security.scanners.zap import look
-from aegis.security.zaproxy.container import DOCKER
 from aegis.security.zaproxy.report import NAME
 
 __all__ = ["zap_baseline_scan"]
@@ -76,16 +74,7 @@ async def zap_baseline_scan(target_url: str, timeout_seconds: int = 300, *, desk
 def _configured() -> Desk | None:
     """What this user's settings give; None where ZAP is switched off."""
     from aegis.settings import load
+    from aegis.wiring.scanning import scan_desk
 
     loaded = load()
-    security = loaded.settings.security
-    if not security.zap_enabled:
-        return None
-    rules = ScanRules(
-        programs={DOCKER: security.docker_path} if security.docker_path else {},
-        zap_image=security.zap_image,
-        zap_api_url=security.zap_api_url,
-        zap_api_key=security.zap_api_key.get_secret_value() if security.zap_api_key else "",
-        docker_host=security.docker_host or loaded.environ.get("DOCKER_HOST", ""),
-    )
-    return Desk(rules=rules, path=loaded.environ.get("PATH") or os.defpath)
+    return scan_desk(loaded) if loaded.settings.security.zap_enabled else None

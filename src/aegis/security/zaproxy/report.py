@@ -331,19 +331,19 @@ def summary(alerts: Iterable[Alert]) -> JsonObject:
     return dict(counts)
 
 
-def aligned(before: ScanResult, after: ScanResult) -> tuple[tuple[SecurityFinding, ...], tuple[SecurityFinding, ...]]:
-    """Both results' findings so that they can be compared.
+def aligned(before: ScanResult, after: ScanResult) -> tuple[ScanResult, ScanResult]:
+    """Both results, so that their findings can be compared.
 
     A rule that either met too often to name every place is one finding in both: else a page that ZAP happened not to name
     before would look new.
     """
     capped = {*before.details.get("capped", ()), *after.details.get("capped", ())}
-    return _leveled(before.findings, capped), _leveled(after.findings, capped)
+    return _leveled(before, capped), _leveled(after, capped)
 
 
-def _leveled(findings: Iterable[SecurityFinding], capped: set[str]) -> tuple[SecurityFinding, ...]:
-    found = (replace(one, location="*") if one.rule_id in capped else one for one in findings)
-    return tuple({(one.rule_id, one.location): one for one in found}.values())
+def _leveled(result: ScanResult, capped: set[str]) -> ScanResult:
+    found = (replace(one, location="*") if one.rule_id in capped else one for one in result.findings)
+    return replace(result, findings=tuple({(one.rule_id, one.location): one for one in found}.values()))
 
 
 def _findings(alert: Alert, target: str) -> Iterator[SecurityFinding]:

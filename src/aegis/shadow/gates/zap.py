@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aegis.model.scan import Url
 from aegis.model.verdict import GateResult, Outcome
+from aegis.security.zaproxy.report import aligned
 from aegis.shadow.case import Stage, Trial
 from aegis.shadow.measuring import Side
 from aegis.shadow.scanner_gate import noted, settled, switched_off
@@ -49,7 +51,7 @@ class Zap:
             after = group.create_task(_scan(candidate, targets, how))
             before = None if good is None else group.create_task(_scan(good, shared, how))
         looks = Looks(before=before.result() if before else (), after=after.result())
-        return settled(trial, self.name, looks)
+        return settled(trial, self.name, comparable(looks))
 
 
 async def _scan(side: Side, targets: Sequence[str], how: ZapRules) -> tuple[Look, ...]:
@@ -58,6 +60,20 @@ async def _scan(side: Side, targets: Sequence[str], how: ZapRules) -> tuple[Look
         subject = Url(url=url, namespace=side.place.namespace)
         found.append(Look(subject=subject, result=await scan_arm(side.place, url, how)))
     return tuple(found)
+
+
+def comparable(looks: Looks) -> Looks:
+    """The looks, those at one service with their findings so that they compare; a service is called alike in both arms."""
+    before = {_url(look): look for look in looks.before}
+    after = {_url(look): look for look in looks.after}
+    for url in before.keys() & after.keys():
+        was, now = aligned(before[url].result, after[url].result)
+        before[url], after[url] = replace(before[url], result=was), replace(after[url], result=now)
+    return Looks(before=tuple(before.values()), after=tuple(after.values()))
+
+
+def _url(look: Look) -> str:
+    return look.subject.url if isinstance(look.subject, Url) else ""
 
 
 PLUGIN = Zap()
