@@ -20,6 +20,7 @@ from aegis.model.redact import redact_text
 from aegis.model.refs import Json, JsonObject
 from aegis.model.scan import Coverage, ScanResult, ScanStatus, Tool
 from aegis.security.zaproxy.report import LIMIT_BYTES, NAME, check_url, parse_report, plain, result_of
+from aegis.security.zaproxy.taken import NoReport
 from aegis.shadow.errand import Ended, said, standing, until_ended
 from aegis.shadow.probe import Place, config_map, probe_pod
 
@@ -85,6 +86,7 @@ def plan_of_zap_pod(namespace: str, name: str, url: str, rules: ZapRules) -> lis
     ZAP writes into its home, so that its root is not read-only; it runs as uid 1000, which owns that home.
     """
     plan = {
+        "url": url,
         "argv": ["zap-baseline.py", "-t", url, "-J", REPORT, "-m", "1", "-T", "5", "-I", "-z", "-silent"],
         "folder": FOLDER,
         "report": REPORT,
@@ -107,27 +109,38 @@ def plan_of_zap_pod(namespace: str, name: str, url: str, rules: ZapRules) -> lis
 
 def read_result(ended: Ended, log: str, url: str, tool: Tool) -> ScanResult:
     """What came of a scan, out of how its pod ended and what it wrote."""
+    try:
+        data = _report(ended, log)
+        result = result_of(parse_report(data), url, tool=tool)
+    except NoReport as none:
+        return _failed(none.status, none.reason, url, tool)
+    except ValueError as error:
+        return _failed(ScanStatus.ERROR, str(error), url, tool)
+    return replace(result, raw_digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+def _report(ended: Ended, log: str) -> bytes:
+    """The report.
+
+    Raises:
+        NoReport: there is none; it says how that counts.
+    """
+    late = NoReport(ScanStatus.TIMEOUT, "ZAP did not end in time")
     if ended.why:
-        return _failed(ScanStatus.ERROR, f"ZAP's pod did not run: {ended.why}", url, tool)
+        raise NoReport(ScanStatus.ERROR, f"ZAP's pod did not run: {ended.why}")
     try:
         last, data = unpack(log)
     except ValueError as error:
-        status = ScanStatus.TIMEOUT if ended.late else ScanStatus.ERROR
-        reason = (
-            "ZAP did not end in time" if ended.late else f"{error} ({ended.reason(CONTAINER) or 'no reason given'})"
-        )
-        return _failed(status, reason, url, tool)
+        reason = f"{error} ({ended.reason(CONTAINER) or 'no reason given'})"
+        raise late if ended.late else NoReport(ScanStatus.ERROR, reason) from None
+    if last.get("foreign"):
+        raise NoReport(ScanStatus.SKIPPED, "what answers there does not speak HTTP")
     if last.get("status") is None:
-        return _failed(ScanStatus.TIMEOUT, "ZAP did not end in time", url, tool)
+        raise late
     if not data:
-        words = redact_text(plain(last.get("words")).strip().rpartition("\n")[2])[:300]
-        return _failed(ScanStatus.ERROR, f"{plain(last.get('why'))} (status {last['status']}): {words}", url, tool)
-    try:
-        report = parse_report(data)
-    except ValueError as error:
-        return _failed(ScanStatus.ERROR, str(error), url, tool)
-    result = result_of(report, url, tool=tool)
-    return replace(result, raw_digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
+        words = redact_text(plain(last.get("words")).rpartition("\n")[2])[:300]
+        raise NoReport(ScanStatus.ERROR, f"{plain(last.get('why'))} (status {last['status']}): {words}")
+    return data
 
 
 def unpack(log: str) -> tuple[JsonObject, bytes]:

@@ -81,6 +81,7 @@ async def test_a_scan_comes_back_whole_and_leaves_nothing(place: Place, fake: An
             "(status 3): No URLs",
         ),
         (printed(b"", status=None), ScanStatus.TIMEOUT, "did not end"),
+        (printed(b"", foreign=True), ScanStatus.SKIPPED, "does not speak HTTP"),
         (printed(b"{}"), ScanStatus.ERROR, "no report of ZAP's"),
         (printed(report()), ScanStatus.CLEAN, ""),
         (printed(report(), status=3), ScanStatus.CLEAN, ""),

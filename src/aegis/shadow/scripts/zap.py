@@ -1,9 +1,10 @@
 """Run ZAP's baseline scan in a pod of an arm, and print its report.
 
-Usage: zap.py FILE, where FILE holds {"argv": [...], "folder": where the report is written, "report": its name,
-"seconds": s, "limit": bytes}. The last lines are the report, gzip and base64, in pieces that no container runtime splits,
+Usage: zap.py FILE, where FILE holds {"url": what is scanned, "argv": [...], "folder": where the report is written,
+"report": its name, "seconds": s, "limit": bytes}. What answers and does not speak HTTP is not scanned. The last lines are the report, gzip and base64, in pieces that no container runtime splits,
 and then a line of JSON: {"status": exit status or null where the time was up, "pieces": how many lines the report has,
-"digest": SHA-256 of the report, "why": what kept it from being read, "words": the last output of the scan}.
+"digest": SHA-256 of the report, "why": what kept it from being read, "words": the last output of the scan, "foreign": whether
+no HTTP is spoken there}.
 """
 
 from __future__ import annotations
@@ -12,17 +13,48 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import http.client
 import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
+import urllib.parse
 from typing import Any
 
 _WORDS = 2000
 _GRACE = 5
+_ANSWER = 10
 _PIECE = 8000
+
+
+def is_foreign(url: str) -> bool:
+    """Whether something answers there that speaks no HTTP; where nothing answers, ZAP is to find that out."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    connection = http.client.HTTPConnection(host, parts.port, timeout=_ANSWER)
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, parts.port, timeout=_ANSWER, context=context)
+    try:
+        connection.connect()
+    except ssl.SSLError:
+        return True
+    except OSError:
+        return False
+    try:
+        connection.request("GET", "/")
+        connection.getresponse()
+    except (http.client.HTTPException, ConnectionError):
+        return True
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return False
 
 
 def run(plan: dict[str, Any], log: pathlib.Path) -> int | None:
@@ -68,10 +100,11 @@ def main(path: str) -> None:
     folder = pathlib.Path(plan["folder"])
     report, log = folder / plan["report"], folder / "aegis-output.txt"
     report.unlink(missing_ok=True)
+    foreign = is_foreign(plan["url"])
     try:
-        status = run(plan, log)
-        data, why = read(report, plan["limit"])
-        words = tail(log)
+        status = 0 if foreign else run(plan, log)
+        data, why = (b"", "") if foreign else read(report, plan["limit"])
+        words = "" if foreign else tail(log)
     except OSError as error:
         status, data, why, words = -1, b"", str(error), ""
     text = base64.b64encode(gzip.compress(data)).decode() if data else ""
@@ -82,6 +115,7 @@ def main(path: str) -> None:
         "digest": hashlib.sha256(data).hexdigest(),
         "why": why,
         "words": words,
+        "foreign": foreign,
     }
     sys.stdout.write("".join(f"{line}\n" for line in (*pieces, json.dumps(last))))
 

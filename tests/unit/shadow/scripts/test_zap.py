@@ -1,8 +1,10 @@
 """The program that runs ZAP in a pod, run as a program against one that plays ZAP."""
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ sys.exit(2)
 def run(tmp_path: Path, mode: str, **plan: Any) -> subprocess.CompletedProcess[str]:
     (tmp_path / "player.py").write_text(PLAYER, encoding="utf-8")
     told = {
+        "url": "http://127.0.0.1:9/",
         "argv": [sys.executable, "-IS", "player.py", mode],
         "folder": str(tmp_path),
         "report": "report.json",
@@ -75,6 +78,43 @@ def test_one_that_hangs_is_ended_with_all_that_it_began(tmp_path: Path) -> None:
     assert (last["status"], data) == (None, b"")
     state = Path(f"/proc/{(tmp_path / 'child').read_text()}/stat")
     assert not state.exists() or state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"-ERR unknown command\r\n", b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"]
+)
+def test_what_does_not_speak_http_is_not_scanned(answer: bytes) -> None:
+    def serve(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            client.recv(1000)
+            client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        assert zap.is_foreign(f"http://127.0.0.1:{server.getsockname()[1]}/") == (not answer.startswith(b"HTTP/"))
+        thread.join()
+
+
+def test_where_nothing_answers_zap_is_to_find_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()[1]
+    assert not zap.is_foreign(f"http://127.0.0.1:{closed}/")
+
+
+def test_plain_http_is_no_https() -> None:
+    def serve(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            client.recv(1000)
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        assert zap.is_foreign(f"https://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
 
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
