@@ -194,10 +194,12 @@ def command(
     return decorate
 
 
-def group(name: str, *, examples: str = "") -> Callable[[Callable[..., Any]], click.Group]:
+def group(
+    name: str, *, examples: str = "", outputs: Sequence[str] = ("table", "json", "yaml")
+) -> Callable[[Callable[..., Any]], click.Group]:
     """Make a function a group of commands."""
 
     def decorate(function: Callable[..., Any]) -> click.Group:
-        return click.group(name, cls=AegisGroup, examples=examples)(function)
+        return click.group(name, cls=AegisGroup, examples=examples, outputs=outputs)(function)
 
     return decorate

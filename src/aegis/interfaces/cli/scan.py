@@ -29,6 +29,7 @@ _SEVERITIES = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 
 @group(
     "scan",
+    outputs=_OUTPUTS,
     examples="""\
 aegis scan manifest deploy/ service.yaml          the objects that would be applied
 kubectl get deploy web -o yaml | aegis scan manifest -
@@ -100,9 +101,9 @@ aegis scan manifest new.yaml --baseline old.yaml
 def manifest(
     options: Globals, /, files: tuple[str, ...], *, named: tuple[str, ...], baseline: str | None, **how: Any
 ) -> int:
-    """Look at the objects of FILE..., of the *.yaml, *.yml and *.json of folders, or of stdin (`-`).
+    """Look at the objects of manifests.
 
-    They are rewritten before any tool sees them: Lists opened, aliases and comments gone, annotations by which scanners
+    FILE is a file, a folder (of which every *.yaml, *.yml and *.json is read), or - for stdin. The objects are rewritten before any tool sees them: Lists opened, aliases and comments gone, annotations by which scanners
     are told to look away not obeyed. A key that stands twice is refused, with its line.
     """
     from aegis.interfaces.cli.scan_input import manifests
@@ -140,8 +141,9 @@ docker save shop/web:1.3 -o web.tar && aegis scan image ./web.tar
 @_options
 @click.pass_obj
 def image(options: Globals, /, reference: str, *, baseline: str | None, platform: str, **how: Any) -> int:
-    """Look for known vulnerabilities in the image REF: a reference as a pod names it, or a saved image (a .tar file).
+    """Look for vulnerabilities in an image.
 
+    REF is a reference as a pod names it, or a saved image (a .tar file).
     Both sides of a comparison are looked at by one program with one database.
     """
     from aegis.interfaces.cli.scan_run import Asked
@@ -162,7 +164,11 @@ def image(options: Globals, /, reference: str, *, baseline: str | None, platform
 @_options
 @click.pass_obj
 def source(options: Globals, /, path: Path, **how: Any) -> int:
-    """Look at a folder or file: manifests in it, Dockerfiles, packages that are installed or locked in it."""
+    """Look at a folder of sources.
+
+    Its manifests are looked at as `aegis scan manifest` does, its Dockerfiles, and packages that are installed or locked
+    in it. A template that is not rendered is no manifest yet: that is a gap, and it is named.
+    """
     from aegis.interfaces.cli.scan_input import manifests_within
     from aegis.interfaces.cli.scan_run import Asked
     from aegis.model.scan import Manifests, Source, Subject
@@ -181,7 +187,10 @@ def source(options: Globals, /, path: Path, **how: Any) -> int:
 @_options
 @click.pass_obj
 def url(options: Globals, /, url: str, **how: Any) -> int:
-    """Look at a running HTTP service, as a visitor would; nothing is attacked."""
+    """Look at a running HTTP service.
+
+    It is visited, page by page, as anybody could; nothing is attacked.
+    """
     from aegis.interfaces.cli.scan_run import Asked
     from aegis.model.scan import Url
     from aegis.security.reports.scan import Family
@@ -200,7 +209,11 @@ def url(options: Globals, /, url: str, **how: Any) -> int:
 @_options
 @click.pass_obj
 def runtime(options: Globals, /, since: str, **how: Any) -> int:
-    """Read what Falco saw of the pods of a namespace from a time until now, and prove which nodes it watched."""
+    """Read what Falco saw of a namespace.
+
+    All of its pods' alerts from a time until now, by the events' own time. Nothing is called clean on a node that Falco
+    did not watch all the while.
+    """
     return run_async(_runtime(options, since, how), options)
 
 
