@@ -18,7 +18,6 @@ from aegis.shadow.namespace import (
     is_expired,
     namespace_object,
     rivals,
-    shielded,
     sweep,
     workload_label,
 )
@@ -171,15 +170,6 @@ async def test_a_namespace_that_does_not_go_is_said(fake: Any, tools: TrialTools
     with pytest.raises(Remains, match="aegis-shadow-a1-c"):
         async with arms(shadow(), ["r", "c"], replace(tools, limits=replace(tools.limits, deletion_seconds=0.3))):
             pass
-
-
-async def test_shielded_work_is_finished_and_its_error_is_told() -> None:
-    async def fail() -> None:
-        await asyncio.sleep(0)
-        raise KeyError
-
-    with pytest.raises(KeyError):
-        await shielded(fail())
 
 
 async def test_the_sweep_takes_what_nobody_will_and_nothing_else(fake: Any, tools: TrialTools) -> None:
