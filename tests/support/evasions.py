@@ -46,7 +46,7 @@ _TEXTS = {
     "alias": f"x-on: &on true\n{_pod('alias', '*on')}",
     "tag": _pod("tag", "!!bool 'true'"),
     "crlf": f"{HARMLESS}---\n{_pod('crlf')}".replace("\n", "\r\n"),
-    "nosemgrep": _pod("nosemgrep", "true # nosemgrep"),
+    "comment-for-semgrep": _pod("comment-for-semgrep", "true # nosemgrep"),
     "trivy-ignore": "# trivy:ignore:*\n#trivy:ignore:KSV-0017\n" + _pod("trivy-ignore", "true # trivy:ignore:KSV017"),
     "skip-annotations": _pod("skip-annotations", extra=f"  annotations:\n{_SKIPS}"),
     # of the same kind

@@ -25,7 +25,7 @@ def test_it_is_refused(name: str) -> None:
 def test_all_disguises_look_alike_afterwards() -> None:
     texts = {
         item.text.replace(f"name: {name}\n", "name: NAME\n").partition("annotations:")[0]
-        for name in ("plain", "word-yes", "tag", "crlf", "list", "directive", "nosemgrep", "utf-16", "letter")
+        for name in ("plain", "word-yes", "tag", "crlf", "list", "directive", "comment-for-semgrep", "utf-16", "letter")
         for item in canonicalise(EVASIONS[name]).objects
         if item.ref.kind == "Pod"
     }
