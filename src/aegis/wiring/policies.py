@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegis.delivery.regression import WatchRules
+from aegis.errors import UsageError
 from aegis.flows.tools import DeliveryPolicy
 from aegis.model.canonical import digest
 from aegis.model.refs import Json, ObjectRef
@@ -86,7 +87,7 @@ def exploit_rules(settings: Settings) -> Any:
     """Which proofs of concept are let loose, as configured; their files are read only where they are.
 
     Raises:
-        UsageError: if one of them cannot be read.
+        UsageError: if one of them cannot be read, or two have one name.
     """
     from aegis.security.sandbox import SandboxRules, load_proof
 
@@ -94,6 +95,8 @@ def exploit_rules(settings: Settings) -> Any:
     if not security.exploit_sandbox_enabled:
         return SandboxRules()
     proofs = tuple(load_proof(Path(name).expanduser()) for name in security.exploit_proofs)
+    if len({proof.name for proof in proofs}) < len(proofs):
+        raise UsageError("two proofs of concept have one name", hint="See security.exploit_proofs.")
     return SandboxRules(enabled=True, seconds=security.sandbox_timeout, proofs=proofs)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aegis.errors import UsageError
 from aegis.evidence.falco import FalcoPlace
 from aegis.falco.priority import Priority
 from aegis.model.refs import ObjectRef
@@ -92,3 +93,26 @@ def test_links_are_there_only_where_grafana_is(tmp_path: Path) -> None:
     assert links(settings(tmp_path), POD) == {}
     found = links(settings(tmp_path, grafana__url="http://g.example/"), POD)
     assert found == {"grafana": "http://g.example/d/pod-dashboard?var-namespace=shop&var-pod=web-1"}
+
+
+PROOF = """\
+apiVersion: aegis.io/v1
+kind: ProofOfConcept
+metadata: {name: lfi}
+spec: {image: "python:3.12-slim", command: [python, /proof/script], script: "x"}
+"""
+
+
+def test_proofs_of_concept_are_read_only_where_they_are_let_loose(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(PROOF, encoding="utf-8")
+    off = trial_limits(settings(tmp_path, security__exploit_proofs=str(tmp_path / "none.yaml"))).exploit
+    assert (off.enabled, off.proofs) == (False, ())
+    given = {"security__exploit_sandbox_enabled": True, "security__sandbox_timeout": 7.0}
+    made = trial_limits(settings(tmp_path, **given, security__exploit_proofs=str(one))).exploit
+    assert (made.enabled, made.seconds, [proof.name for proof in made.proofs]) == (True, 7.0, ["lfi"])
+    with pytest.raises(UsageError, match="cannot be read"):
+        trial_limits(settings(tmp_path, **given, security__exploit_proofs=str(two)))
+    two.write_text(PROOF, encoding="utf-8")
+    with pytest.raises(UsageError, match="one name"):
+        trial_limits(settings(tmp_path, **given, security__exploit_proofs=f"{one},{two}"))

@@ -15,6 +15,7 @@ from aegis.model.security import Category, Severity
 from aegis.ports import Scanner
 from aegis.security.desk import Desk, ScanRules
 from aegis.security.scanners.zap import PLUGIN, look
+from aegis.security.zaproxy.container import run_arguments
 
 ERROR, TIMEOUT, SKIPPED, PARTIAL = ScanStatus.ERROR, ScanStatus.TIMEOUT, ScanStatus.SKIPPED, ScanStatus.PARTIAL
 
@@ -144,6 +145,21 @@ async def test_what_docker_itself_refuses(tmp_path: Path, plan: dict[str, str], 
     assert result.status is status
     assert words in result.reason
     assert bool(result.tool.absent) == (status is SKIPPED)
+
+
+async def test_a_disk_that_is_full_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with installed(tmp_path, image="here") as docker:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+        result = (await look("http://127.0.0.1/", desk(docker))).result
+    assert result.status is ERROR
+    assert "no folder can be made" in result.reason
+
+
+def test_a_container_bounds_itself_for_the_case_that_nobody_is_left_to_end_it(tmp_path: Path) -> None:
+    arguments = run_arguments("n", "zaproxy:1", "http://web/", folder=tmp_path, seconds=299.6)
+    at = arguments.index("zaproxy:1")
+    assert arguments[at + 1 : at + 6] == ["timeout", "-k", "5", "300", "zap-baseline.py"]
+    assert "--network" not in arguments
 
 
 async def test_without_docker_it_is_skipped_with_the_remedy(tmp_path: Path) -> None:
