@@ -93,6 +93,13 @@ class Canonical:
     """All objects of some manifests, in their order."""
 
     objects: tuple[CanonicalObject, ...]
+    _by_file: Mapping[str, CanonicalObject] = field(init=False, repr=False, compare=False)
+    _by_ref: Mapping[ObjectRef, CanonicalObject] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named = {file_name(number, item.object): item for number, item in enumerate(self.objects, 1)}
+        object.__setattr__(self, "_by_file", named)
+        object.__setattr__(self, "_by_ref", {item.ref: item for item in reversed(self.objects)})
 
     @property
     def plain(self) -> tuple[Json, ...]:
@@ -108,11 +115,10 @@ class Canonical:
 
     def locate(self, finding: SecurityFinding) -> SecurityFinding:
         """The finding with file and line of the original, instead of those of the canonical file that a tool saw."""
-        named = {file_name(number, item.object): item for number, item in enumerate(self.objects, 1)}
-        item = named.get(finding.file.rpartition("/")[2])
+        item = self._by_file.get(finding.file.rpartition("/")[2])
         if item is not None and 0 < finding.line <= len(item.lines):
             return replace(finding, file=item.source, line=item.lines[finding.line - 1])
-        item = item or next((one for one in self.objects if one.ref == finding.subject), None)
+        item = item or self._by_ref.get(finding.subject)
         if item is None or not item.source:
             return finding
         return replace(finding, file=item.source, line=item.line_of(finding.location))
