@@ -44,7 +44,7 @@ class Text:
     def string(self) -> str:
         """A double-quoted string as Go reads it."""
         self.need('"')
-        made = []
+        made: list[str] = []
         while True:
             char = self.need(r"[^\n]")[0]  # a raw line break ends no string in Go: it is an error
             if char == '"':
