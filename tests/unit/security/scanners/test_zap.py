@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_docker import IMAGE_ID, FakeDocker, installed
+from fake_tool import EXPECTED, FakeTool, Fault
 from web_service import SAFE, serving
 
 from aegis.model.scan import Manifests, ScanStatus, Url
@@ -145,6 +146,17 @@ async def test_what_docker_itself_refuses(tmp_path: Path, plan: dict[str, str], 
     assert result.status is status
     assert words in result.reason
     assert bool(result.tool.absent) == (status is SKIPPED)
+
+
+@pytest.mark.parametrize("fault", [Fault.MISSING, Fault.TIMEOUT, Fault.KILLED_PARENT, Fault.HUGE, Fault.DISK_FULL])
+async def test_the_command_itself_may_fail_in_every_way(tmp_path: Path, fault: Fault) -> None:
+    probes = {"version": "28.2.2", "inspect": IMAGE_ID, "ps": "", "kill": "", "rm": ""}
+    tool = FakeTool.install(tmp_path, "docker", probes=probes, fault=fault, needs="run")
+    rules = ScanRules(programs={"docker": tool.path}, timeouts={"zap": tool.seconds})
+    result = (await look("http://127.0.0.1:9/", Desk(rules=rules, path="/usr/bin:/bin"))).result
+    assert result.status in EXPECTED[fault], result.reason
+    assert result.coverage.scanned == ()
+    await tool.assert_nothing_is_left()
 
 
 async def test_a_disk_that_is_full_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
