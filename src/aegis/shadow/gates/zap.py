@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aegis.model.scan import Url
+from aegis.model.scan import ScanResult, ScanStatus, Tool, Url
 from aegis.model.verdict import GateResult, Outcome
 from aegis.security.zaproxy.report import aligned
 from aegis.shadow.case import Stage, Trial
@@ -20,6 +20,10 @@ from aegis.shadow.zapping import ZapRules, scan_arm, urls
 
 _MOST = 3
 """Services of one arm: each takes minutes."""
+
+_TOO_MANY = ScanResult(
+    scanner="zap", status=ScanStatus.SKIPPED, tool=Tool(name="zap"), reason=f"no more than {_MOST} services are scanned"
+)
 
 
 class Zap:
@@ -56,9 +60,10 @@ class Zap:
 
 async def _scan(side: Side, targets: Sequence[str], how: ZapRules) -> tuple[Look, ...]:
     found: list[Look] = []
-    for url in targets[:_MOST]:
+    for number, url in enumerate(targets):
         subject = Url(url=url, namespace=side.place.namespace)
-        found.append(Look(subject=subject, result=await scan_arm(side.place, url, how)))
+        result = await scan_arm(side.place, url, how) if number < _MOST else _TOO_MANY
+        found.append(Look(subject=subject, result=result))
     return tuple(found)
 
 
