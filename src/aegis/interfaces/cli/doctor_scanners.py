@@ -59,7 +59,9 @@ def told(tool: Tool, *, enabled: bool, now: datetime, days: float) -> Finding:
         detail = f"{tool.version}, without a database: images cannot be scanned"
         return Finding(check=check, status="warning", detail=detail, remedy=_NEED_A_DATABASE[tool.name])
     if tool.database is None:
-        return Finding(check=check, status="ok", detail=tool.version or "here")
+        return Finding(
+            check=check, status="ok", detail=tool.version or "its program is here; more is known once it runs"
+        )
     age = (now - tool.database).total_seconds() / 86400
     detail = f"{tool.version}, its database is {age:.0f} days old"
     if age > days:

@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
     ("tool", "status", "detail", "remedy"),
     [
         (Tool(name="semgrep", version="1.182.0"), "ok", "1.182.0", ""),
-        (Tool(name="zap"), "ok", "here", ""),
+        (Tool(name="zap"), "ok", "its program is here; more is known once it runs", ""),
         (
             Tool(name="trivy", version="0.74", database=NOW - timedelta(days=3)),
             "ok",
