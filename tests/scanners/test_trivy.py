@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from image_registry import digest, manifest, registry
-from oci_image import alpine, blobs, debian, python_package, write_image
+from oci_image import alpine, blobs, debian, java_archive, python_package, write_image
 from trivy_database import library_advisory, os_advisory, vulnerability, write_database
 
 from aegis.model.scan import Image, ScanResult, ScanStatus
@@ -52,11 +52,11 @@ DETAILS = {
     "CVE-2024-1004": vulnerability("MEDIUM", "injection"),
     "GHSA-aaaa-bbbb-cccc": vulnerability("MEDIUM", "injection"),
 }
-BEFORE: tuple[dict[str, str], ...] = (
+BEFORE: tuple[dict[str, str | bytes], ...] = (
     debian("12.5", [(*SSL, "3.0.11-1~deb12u2"), (*ZLIB, "1:1.2.13.dfsg-1")]),
     python_package("Django", "4.2.5"),
 )
-AFTER: tuple[dict[str, str], ...] = (
+AFTER: tuple[dict[str, str | bytes], ...] = (
     debian("12.6", [(*SSL, "3.0.15-1~deb12u1"), (*ZLIB, "1:1.2.13.dfsg-1")]),
     python_package("Django", "4.2.11"),
 )
@@ -77,7 +77,7 @@ def desk(tool: Callable[[str], Path], tools_path: str, database: Path) -> MakeDe
     return make
 
 
-async def scan_image(at: Desk, folder: Path, *layers: dict[str, str], reference: str = "shop:1") -> ScanResult:
+async def scan_image(at: Desk, folder: Path, *layers: dict[str, str | bytes], reference: str = "shop:1") -> ScanResult:
     archive = write_image(folder / f"{reference.replace(':', '-')}.tar", *layers, tag=reference)
     return await PLUGIN.scan(Image(reference=reference, archive=archive), at)
 
@@ -173,7 +173,7 @@ async def test_a_fault_of_unknown_severity_stays_unknown(desk: MakeDesk, tmp_pat
     ],
 )
 async def test_silence_that_proves_nothing_is_partial(
-    desk: MakeDesk, tmp_path: Path, layers: tuple[dict[str, str], ...], word: str
+    desk: MakeDesk, tmp_path: Path, layers: tuple[dict[str, str | bytes], ...], word: str
 ) -> None:
     result = await scan_image(desk(), tmp_path, *layers)
     assert result.status is ScanStatus.PARTIAL
@@ -302,6 +302,12 @@ async def test_a_database_that_cannot_be_believed_is_an_error(
     result = await scan_image(desk(make(tmp_path / "cache")), tmp_path, clean)
     assert (result.status, result.findings) == (ScanStatus.ERROR, ())
     assert word in result.reason
+
+
+async def test_java_archives_without_their_index_are_an_error_with_the_remedy(desk: MakeDesk, tmp_path: Path) -> None:
+    layer = {**debian("12.6", [(*SSL, "3.0.20-1")]), "app/web.jar": java_archive("web")}
+    result = await scan_image(desk(), tmp_path, layer)
+    assert (result.status, "--download-java-db-only" in result.reason) == (ScanStatus.ERROR, True)
 
 
 # ── what may not have a say ──────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ class Blobs:
     layers: tuple[bytes, ...]
 
 
-def blobs(*layers: Mapping[str, str]) -> Blobs:
+def blobs(*layers: Mapping[str, str | bytes]) -> Blobs:
     """An image of files by their path within it; later layers lie over earlier ones."""
     made = tuple(_layer(files) for files in layers)
     config = {
@@ -33,7 +34,7 @@ def blobs(*layers: Mapping[str, str]) -> Blobs:
     return Blobs(config=json.dumps(config).encode(), layers=made)
 
 
-def write_image(path: Path, *layers: Mapping[str, str], tag: str = "") -> Path:
+def write_image(path: Path, *layers: Mapping[str, str | bytes], tag: str = "") -> Path:
     """A tar of an image.
 
     Args:
@@ -56,11 +57,11 @@ def write_image(path: Path, *layers: Mapping[str, str], tag: str = "") -> Path:
     return path
 
 
-def _layer(files: Mapping[str, str]) -> bytes:
+def _layer(files: Mapping[str, str | bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, text in sorted(files.items()):
-            _add(archive, name, text.encode())
+        for name, content in sorted(files.items()):
+            _add(archive, name, content.encode() if isinstance(content, str) else content)
     return buffer.getvalue()
 
 
@@ -71,7 +72,7 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(entry, io.BytesIO(data))
 
 
-def debian(release: str, packages: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+def debian(release: str, packages: Sequence[tuple[str, str, str]]) -> dict[str, str | bytes]:
     """The files by which Debian is known, with (package, source, version) installed."""
     paragraphs = [
         f"Package: {package}\nStatus: install ok installed\nPriority: optional\nSection: libs\nInstalled-Size: 100\n"
@@ -86,7 +87,7 @@ def debian(release: str, packages: Sequence[tuple[str, str, str]]) -> dict[str, 
     }
 
 
-def alpine(release: str, packages: Sequence[tuple[str, str]]) -> dict[str, str]:
+def alpine(release: str, packages: Sequence[tuple[str, str]]) -> dict[str, str | bytes]:
     """The files by which Alpine is known, with (package, version) installed."""
     paragraphs = [f"P:{package}\nV:{version}\nA:x86_64\no:{package}\n" for package, version in packages]
     return {
@@ -96,7 +97,15 @@ def alpine(release: str, packages: Sequence[tuple[str, str]]) -> dict[str, str]:
     }
 
 
-def python_package(name: str, version: str) -> dict[str, str]:
+def python_package(name: str, version: str) -> dict[str, str | bytes]:
     """A Python package, installed."""
     folder = f"usr/lib/python3.11/site-packages/{name}-{version}.dist-info"
     return {f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
+
+
+def java_archive(title: str) -> bytes:
+    """A jar that does not say which package it is."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\nImplementation-Title: {title}\n")
+    return buffer.getvalue()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +28,7 @@ _Read = TypeVar("_Read")
 
 _VERSION_SECONDS = 20.0
 _WORDS = 1 << 16
+_SALT = secrets.token_hex(32)
 
 
 class Failed(Exception):
@@ -66,8 +70,25 @@ async def bench(desk: Desk, program: Path) -> AsyncIterator[Bench]:
             path=desk.path,
             server=desk.rules.trivy_server,
             token=desk.rules.trivy_token,
+            salt=_salt(desk.cache),
             seconds=desk.rules.seconds("trivy"),
         )
+
+
+def _salt(cache: Path | None) -> str:
+    """The salt that this installation keeps; where nothing is kept, one for as long as this program runs."""
+    if cache is None:
+        return _SALT
+    file = cache / "salt"
+    with contextlib.suppress(OSError):
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_hex(32))
+    try:
+        return file.read_text(encoding="ascii") or _SALT
+    except OSError:
+        return _SALT
 
 
 async def version(at: Bench) -> JsonObject:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aegis.model.scan import Image
@@ -31,6 +31,7 @@ class Bench:
         path: where credential helpers are, as PATH writes folders.
         server: URL of a trivy server; empty: trivy looks by itself.
         token: of that server.
+        salt: what makes marks of secrets this installation's own.
         seconds: how long one run may take.
     """
 
@@ -40,7 +41,8 @@ class Bench:
     home: Path
     path: str
     server: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
+    salt: str = field(default="", repr=False)
     seconds: float = 180.0
 
     def env(self, *, home: bool = False) -> Mapping[str, str]:
@@ -93,11 +95,11 @@ def config(bench: Bench, folder: Path) -> list[str]:
 
 
 def _vulnerabilities(bench: Bench, command: str, scanners: str) -> list[str]:
+    """The index of Java archives is used here even where a server looks up the rest."""
     common = [*_report(bench, command), "--scanners", scanners, "--show-suppressed", "--offline-scan"]
-    if bench.server:
-        return [*common, "--server", bench.server, "--cache-dir", str(bench.scratch / "none")]
-    local = ["--skip-db-update", "--skip-java-db-update", "--cache-dir", str(bench.cache), "--cache-backend", "memory"]
-    return [*common, *local]
+    common += ["--skip-java-db-update", "--cache-dir", str(bench.cache)]
+    where = ["--server", bench.server] if bench.server else ["--skip-db-update", "--cache-backend", "memory"]
+    return [*common, *where]
 
 
 def _report(bench: Bench, command: str) -> list[str]:

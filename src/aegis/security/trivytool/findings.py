@@ -10,12 +10,15 @@ from aegis.model.refs import Json, ObjectRef
 from aegis.model.security import Category, SecurityFinding, Severity
 from aegis.security.trivytool.placed import Placed
 from aegis.security.trivytool.report import Report, Section, System, text
+from aegis.security.trivytool.seal import Seal
 
 NAME = "trivy"
 END_OF_LIFE = "os-end-of-life"
 """The rule of a finding that the operating system gets no mendings any more: what is wrong with it is no longer told."""
 
 _RULE = re.compile(r"(?:AVD-)?([A-Z]{2,12})-?(\d{1,4})")
+_STARS = re.compile(r"\*+")
+"""How trivy shows a secret: a star for each byte."""
 _INSTALLED = frozenset({"python-pkg", "node-pkg", "gemspec", "jar", "conda-pkg"})
 _DESCRIBED = 2000
 
@@ -42,15 +45,18 @@ def misconfigurations(section: Section, placed: Placed) -> list[SecurityFinding]
     return found
 
 
-def of_files(report: Report, subject: ObjectRef) -> list[SecurityFinding]:
+def of_files(report: Report, subject: ObjectRef, seal: Seal) -> list[SecurityFinding]:
     """Failed checks and secrets of files, each with its file and line."""
     found: list[SecurityFinding] = []
     for section in report.of("config", "secret"):
         for entry in (*section.misconfigurations, *_suppressed(section, "misconfiguration")):
             finding = _misconfiguration(entry, subject, Category.CODE)
-            found.append(replace(finding, file=section.target, line=_lines(entry)[0]))
+            found.append(
+                replace(finding, location=seal.of_text(_cause(entry)), file=section.target, line=_lines(entry)[0])
+            )
         found += [
-            _secret(entry, subject, section.target) for entry in (*section.secrets, *_suppressed(section, "secret"))
+            _secret(entry, subject, section.target, seal)
+            for entry in (*section.secrets, *_suppressed(section, "secret"))
         ]
     return found
 
@@ -137,8 +143,9 @@ def _misconfiguration(entry: Json, subject: ObjectRef, category: Category) -> Se
     )
 
 
-def _secret(entry: Json, subject: ObjectRef, file: str) -> SecurityFinding:
-    line = entry.get("StartLine")
+def _secret(entry: Json, subject: ObjectRef, file: str, seal: Seal) -> SecurityFinding:
+    line, offset = entry.get("StartLine"), entry.get("Offset")
+    stars = max(_STARS.findall(text(entry, "Match")), key=len, default="")
     return SecurityFinding(
         source=NAME,
         category=Category.SECRET,
@@ -147,6 +154,7 @@ def _secret(entry: Json, subject: ObjectRef, file: str) -> SecurityFinding:
         title=f"{text(entry, 'Title') or text(entry, 'RuleID')} in {file}",
         description="A secret lies in a file. Take it out, and hold it to be known: renew it.",
         subject=subject,
+        location=seal.of_file(file, offset, len(stars)) if isinstance(offset, int) else "",
         file=file,
         line=line if isinstance(line, int) else 0,
     )
@@ -178,6 +186,15 @@ def _id(item: Json) -> str:
     if not isinstance(finding, dict):
         return ""
     return text(finding, "VulnerabilityID") or text(finding, "ID") or text(finding, "RuleID")
+
+
+def _cause(entry: Json) -> str:
+    """The first line of code that is at fault: it stays when lines move, and may hold a secret."""
+    cause = entry.get("CauseMetadata")
+    code = cause.get("Code") if isinstance(cause, dict) else None
+    lines = code.get("Lines") if isinstance(code, dict) else None
+    shown = (text(line, "Content").strip() for line in lines or () if isinstance(line, dict) and line.get("IsCause"))
+    return next(shown, "")
 
 
 def _lines(entry: Json) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from aegis.security.trivytool.findings import NAME, of_files, suppressed, vulner
 from aegis.security.trivytool.look import Look
 from aegis.security.trivytool.manifests import look_at_manifests
 from aegis.security.trivytool.proof import ask_of_one_database, covered
+from aegis.security.trivytool.seal import Seal
 
 FILES_LIMIT = 50_000
 _READ_LIMIT = 1 << 20
@@ -88,7 +89,7 @@ async def look_at_folder(subject: Source, at: Bench, *, updated: datetime | None
     seen = {section.target for section in report.sections}
     findings = [
         *vulnerabilities(report, who),
-        *of_files(report, who),
+        *of_files(report, who, Seal(base=path if path.is_dir() else path.parent, salt=at.salt)),
         *(_order(who, *order) for order in found.orders),
         *map(found.manifests.locate, checked.findings),
     ]

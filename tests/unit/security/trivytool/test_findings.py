@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from trivy_reports import config_report, fault, image_report, misconfiguration, os_section
 
 from aegis.model.refs import ObjectRef
-from aegis.model.security import Category, SecurityComparison, Severity
+from aegis.model.security import Category, SecurityComparison, SecurityFinding, Severity
 from aegis.security.trivytool.findings import misconfigurations, of_files, rule_id, spellings, vulnerabilities
 from aegis.security.trivytool.placed import Placed
 from aegis.security.trivytool.report import read_report
+from aegis.security.trivytool.seal import Seal
 
 IMAGE = ObjectRef(api_version="", kind="Image", name="shop:1")
 POD = ObjectRef(api_version="v1", kind="Pod", name="web")
@@ -74,9 +76,34 @@ def test_a_failed_check_is_placed_in_its_object() -> None:
     assert found.description.count("..") == 0
 
 
-def test_a_secret_is_never_told() -> None:
-    entry = {"RuleID": "github-pat", "Severity": "CRITICAL", "Title": "Token", "StartLine": 3, "Match": "GH=ghp_secret"}
+def test_a_secret_is_known_by_its_mark(tmp_path: Path) -> None:
+    entry = {
+        "RuleID": "github-pat",
+        "Severity": "CRITICAL",
+        "Title": "Token",
+        "StartLine": 3,
+        "Offset": 30,
+        "Match": "GH=**********",
+    }
     report = {"SchemaVersion": 2, "Results": [{"Target": "a.env", "Class": "secret", "Secrets": [entry]}]}
-    (found,) = of_files(read_report(json.dumps(report).encode()), IMAGE)
+    seal = Seal(base=tmp_path, salt="salt")
+    (tmp_path / "a.env").write_bytes(b"x" * 30 + b"1234567890" + b"rest")
+    (found,) = of_files(read_report(json.dumps(report).encode()), IMAGE, seal)
+    assert found.location == seal.of_text("1234567890")
     assert (found.category, found.file, found.line) == (Category.SECRET, "a.env", 3)
-    assert "ghp_secret" not in str(found.to_dict())
+
+
+def test_a_line_at_fault_is_known_when_it_moves_and_is_not_told(tmp_path: Path) -> None:
+    def read(number: int, line: str) -> tuple[SecurityFinding, ...]:
+        code = {"Lines": [{"Number": number, "Content": line, "IsCause": True}]}
+        entry = misconfiguration("DS031", number, number, CauseMetadata={"StartLine": number, "Code": code})
+        report = {
+            "SchemaVersion": 2,
+            "Results": [{"Target": "Dockerfile", "Class": "config", "Misconfigurations": [entry]}],
+        }
+        return tuple(of_files(read_report(json.dumps(report).encode()), IMAGE, Seal(base=tmp_path, salt="s")))
+
+    was, moved, other = read(2, "ENV P=hunter2"), read(9, " ENV P=hunter2"), read(2, "ENV P=other")
+    assert "hunter2" not in str([item.to_dict() for item in was])
+    assert SecurityComparison(before=was, after=moved).new == ()
+    assert len(SecurityComparison(before=was, after=other).new) == 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from evasions import EVASIONS, POD, REFUSED
+from evasions import EVASIONS, REFUSED
 
 from aegis.model.scan import ScanStatus
 from aegis.security.trivytool import folders
 from aegis.security.trivytool.asking import Failed
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: app, image: nginx:1.27}]}\n"
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
