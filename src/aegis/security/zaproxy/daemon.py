@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -34,8 +35,8 @@ _PERCENT = 100
 _PAGE, _MOST_ALERTS = 500, 20_000
 _RISKS = {"High": "3", "Medium": "2", "Low": "1", "Informational": "0"}
 _CONFIDENCES = {"False Positive": "0", "Low": "1", "Medium": "2", "High": "3", "Confirmed": "4", "User Confirmed": "4"}
-_ONE_AT_A_TIME = asyncio.Lock()
-"""Two scans of one process in one daemon would end each other's sessions."""
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""One scan at a time: two of one process in one daemon would end each other's sessions."""
 
 
 async def scan_by_daemon(target: str, rules: ScanRules, seconds: float) -> Taken:
@@ -57,7 +58,7 @@ async def scan_by_daemon(target: str, rules: ScanRules, seconds: float) -> Taken
     try:
         async with (
             asyncio.timeout(seconds),
-            _ONE_AT_A_TIME,
+            _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock()),
             aiohttp.ClientSession(headers=headers, timeout=limit) as http,
         ):
             api = _Api(http=http, base=base)

@@ -40,6 +40,14 @@ async def test_it_sees_nothing_of_an_earlier_scan() -> None:
     assert (result.status, result.findings) == (ScanStatus.CLEAN, ())
 
 
+async def test_two_scans_take_turns() -> None:
+    async with listening() as daemon, serving() as bad, serving(SAFE) as good, asyncio.TaskGroup() as group:
+        first, second = (group.create_task(scanned(daemon, url)) for url in (bad, good))
+        assert ((await first).status, (await second).status) == (ScanStatus.FINDINGS, ScanStatus.CLEAN)
+    begun = [n for n, call in enumerate(daemon.calls) if call == "core/action/newSession"]
+    assert begun[1] > daemon.calls.index("alert/view/alerts")
+
+
 async def test_a_service_that_only_fails_is_no_pass() -> None:
     async with listening() as daemon, serving(SAFE, status=503) as url:
         result = await scanned(daemon, url)
