@@ -63,8 +63,8 @@ def _child(node: Any, row: int, end: int) -> tuple[str, Any, int] | None:
         pairs = [("", value.start_mark.line, value) for value in node.value]
     else:
         return None
-    ends = [*(start for _, start, _ in pairs[1:]), end]
-    for (name, start, value), stop in zip(pairs, ends, strict=True):
+    for at, (name, start, value) in enumerate(pairs, 1):
+        stop = pairs[at][1] if at < len(pairs) else end
         if start <= row < stop:
             return (name or label(_plain(value)), value, stop)
     return None

@@ -100,7 +100,7 @@ def _of_container(at: ContainerAt) -> Iterator[Command]:
         if isinstance(_mapping(item).get("value"), str)
     }
     words = [*_items(at.spec.get("command")), *_items(at.spec.get("args"))]
-    yield from commands(_line(words, known), location=f"{at.path}.command")
+    yield from commands(_line(words, known), location=f"{at.path}.command")  # args too: a command may move there
     for place in _HOOKS:
         found: Any = at.spec
         for key in (*place.split("."), "exec", "command"):
