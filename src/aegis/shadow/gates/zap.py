@@ -6,6 +6,7 @@ After the load, so that nothing measured is disturbed; from within the arm, sinc
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,6 +21,8 @@ from aegis.shadow.zapping import ZapRules, scan_arm, urls
 
 _MOST = 3
 """Services of one arm: each takes minutes."""
+
+_NOT_THERE = re.compile(r"did not run: (?:ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull)")
 
 _TOO_MANY = ScanResult(
     scanner="zap", status=ScanStatus.SKIPPED, tool=Tool(name="zap"), reason=f"no more than {_MOST} services are scanned"
@@ -62,7 +65,7 @@ async def _scan(side: Side, targets: Sequence[str], how: ZapRules) -> tuple[Look
     found: list[Look] = []
     for number, url in enumerate(targets):
         subject = Url(url=url, namespace=side.place.namespace)
-        result = await scan_arm(side.place, url, how) if number < _MOST else _TOO_MANY
+        result = _as_absent(await scan_arm(side.place, url, how)) if number < _MOST else _TOO_MANY
         found.append(Look(subject=subject, result=result))
     return tuple(found)
 
@@ -79,6 +82,14 @@ def comparable(looks: Looks) -> Looks:
 
 def _url(look: Look) -> str:
     return look.subject.url if isinstance(look.subject, Url) else ""
+
+
+def _as_absent(result: ScanResult) -> ScanResult:
+    """A cluster that cannot pull ZAP's image has no ZAP: that is a gap, and no failure of a tool that is there."""
+    if result.status is not ScanStatus.ERROR or not _NOT_THERE.search(result.reason):
+        return result
+    reason = f"{result.reason}; let the cluster pull it, set security.zap_image, or switch security.zap_enabled off"
+    return replace(result, status=ScanStatus.SKIPPED, reason=reason, tool=replace(result.tool, absent=reason))
 
 
 PLUGIN = Zap()

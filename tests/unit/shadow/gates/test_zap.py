@@ -13,6 +13,7 @@ from aegis.model.scan import Coverage, ScanResult, ScanStatus, Tool
 from aegis.model.security import Category, SecurityFinding, Severity
 from aegis.model.verdict import GateResult, Outcome
 from aegis.security.desk import Desk, ScanRules
+from aegis.security.policy import SecurityPolicy
 from aegis.shadow.gates import zap
 from aegis.shadow.tools import SecurityRules
 
@@ -107,6 +108,16 @@ async def test_what_cannot_be_had_is_a_gap(scanner: Scanner) -> None:
     scanner.says("c", status=ScanStatus.SKIPPED, reason="no such image", tool=Tool(name="zap"))
     gate, _ = await judged(CHECK)
     assert (gate.outcome, gate.required, gate.reason) == (Outcome.SKIPPED, False, "no such image")
+
+
+async def test_a_cluster_that_cannot_pull_zap_has_none(scanner: Scanner) -> None:
+    reason = "ZAP's pod did not run: ErrImagePull: no such image"
+    scanner.says("c", status=ScanStatus.ERROR, reason=reason, tool=Tool(name="zap"))
+    gate, _ = await judged(CHECK)
+    assert (gate.outcome, gate.required) == (Outcome.SKIPPED, False)
+    assert "security.zap_image" in gate.reason
+    gate, _ = await judged(CHECK, policy=SecurityPolicy(required=frozenset({"zap"})))
+    assert (gate.outcome, gate.required, gate.inconclusive) == (Outcome.SKIPPED, True, True)
 
 
 async def test_where_nothing_listens_or_it_is_switched_off_nothing_is_scanned(scanner: Scanner) -> None:
