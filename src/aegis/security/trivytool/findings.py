@@ -108,7 +108,7 @@ def _vulnerability(entry: Json, subject: ObjectRef, file: str) -> SecurityFindin
         rule_id=name,
         aliases=tuple(sorted({str(item) for item in vendors} - {name})) if isinstance(vendors, list) else (),
         severity=Severity.of(entry.get("Severity")),
-        title=f"{package} {installed}: {title}" if title else f"{package} {installed}: {name}",
+        title=title or name,
         description=" ".join(filter(None, (text(entry, "Description")[:_DESCRIBED], _remedy(entry, fixed)))),
         subject=subject,
         reference=text(entry, "PrimaryURL"),

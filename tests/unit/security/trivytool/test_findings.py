@@ -36,7 +36,7 @@ def test_a_vulnerability() -> None:
     (found,) = vulnerabilities(read_report(json.dumps(image_report(os_section(entry))).encode()), IMAGE)
     assert found.category is Category.VULNERABILITY
     assert found.aliases == ("CVE-2024-1", "PYSEC-1")
-    assert found.title == "django 1.0: a fault"
+    assert found.title == "a fault"
     assert found.description.endswith("Mended in 2.0.")
     assert (found.package, found.fixed_version, found.file) == ("django", "2.0", "a/METADATA")
     assert found.purl.startswith("pkg:deb/debian/django@1.0?")
