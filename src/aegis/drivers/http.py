@@ -97,7 +97,7 @@ class HttpClient:
         last = Unavailable(f"{self._name} does not answer")
         for attempt in range(_ATTEMPTS):
             if attempt:
-                await asyncio.sleep(min(_PAUSE * 4**attempt, _LONGEST_PAUSE))
+                await asyncio.sleep(min(_PAUSE * 2**attempt, _LONGEST_PAUSE))
             try:
                 return await self._once(method, path, how)
             except _Again as error:

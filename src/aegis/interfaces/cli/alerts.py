@@ -259,11 +259,8 @@ def _moment(option: str, text: str, now: datetime) -> datetime:
     Raises:
         UsageError: if it is neither.
     """
-    try:
-        days = float(text[:-1]) * 86400 if text.endswith("d") else None
-        return now - timedelta(seconds=parse_duration(text) if days is None else days)
-    except (ValueError, OverflowError):
-        pass
+    with suppress(ValueError, OverflowError):
+        return now - timedelta(seconds=parse_duration(text))
     found = None
     with suppress(ValueError):
         found = datetime.fromisoformat(text)

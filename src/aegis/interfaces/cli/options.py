@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "ms": 0.001}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "ms": 0.001}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Duration(click.ParamType[float]):
 
 
 def parse_duration(text: str) -> float:
-    """The seconds of `30`, `30s`, `5m`, `1h30m`, `500ms`.
+    """The seconds of `30`, `30s`, `5m`, `1h30m`, `7d`, `500ms`.
 
     Raises:
         ValueError: if it is none of these, or not above zero.
