@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import re
 import secrets
@@ -17,7 +16,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aegis.drivers.process import Finished, run
 from aegis.drivers.shielding import shielded
@@ -25,7 +23,7 @@ from aegis.errors import TimedOut, Unavailable
 from aegis.model.redact import redact_text
 from aegis.model.scan import ScanStatus
 from aegis.security.desk import Desk
-from aegis.security.zaproxy.report import LIMIT_BYTES, plain
+from aegis.security.zaproxy.report import LIMIT_BYTES, is_loopback, plain
 from aegis.security.zaproxy.taken import NoReport, Taken
 
 DOCKER = "docker"
@@ -174,7 +172,7 @@ async def _scan(docker: _Docker, target: str, seconds: float) -> Taken:
 
 def run_arguments(name: str, image: str, target: str, *, folder: Path, seconds: float) -> list[str]:
     """How the scan is run, as arguments of `docker`. What is on loopback here is looked at from this machine's network."""
-    network = ["--network", "host"] if _is_loopback(target) else []
+    network = ["--network", "host"] if is_loopback(target) else []
     return [
         "run", "--rm", "--pull", "never", "--name", name, "--label", "io.aegis=zap",
         "--user", "1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
@@ -183,14 +181,6 @@ def run_arguments(name: str, image: str, target: str, *, folder: Path, seconds: 
         "timeout", "-k", "5", f"{max(1, round(seconds))}",
         "zap-baseline.py", "-t", target, "-J", _REPORT, "-m", "1", "-T", "5", "-I", "-z", "-silent",
     ]  # fmt: skip
-
-
-def _is_loopback(target: str) -> bool:
-    host = urlsplit(target).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _report(path: Path) -> bytes | None:

@@ -16,13 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-import aiohttp
-
+from aegis.drivers.http import HttpClient, HttpOptions, open_http
 from aegis.drivers.shielding import shielded
+from aegis.errors import AegisError
+from aegis.model.redact import redact_text
 from aegis.model.refs import Json, JsonObject
 from aegis.model.scan import ScanStatus
 from aegis.security.desk import ScanRules
-from aegis.security.zaproxy.report import LIMIT_BYTES, check_url, plain, same_site
+from aegis.security.zaproxy.report import check_url, is_loopback, plain, same_site
 from aegis.security.zaproxy.taken import NoReport, Taken
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -50,33 +51,31 @@ async def scan_by_daemon(target: str, rules: ScanRules, seconds: float) -> Taken
     Raises:
         NoReport: there is none; it says how that counts.
     """
-    base = rules.zap_api_url.rstrip("/")
-    if why := check_url(base):
+    url = rules.zap_api_url
+    if why := check_url(url):
         raise NoReport(ScanStatus.ERROR, f"security.zap_api_url: {why}")
+    if rules.zap_api_key and url.startswith("http:") and not is_loopback(url):
+        raise NoReport(ScanStatus.ERROR, "the key of the ZAP daemon is not sent in the clear: use https")
     headers = {"X-ZAP-API-Key": rules.zap_api_key} if rules.zap_api_key else {}
-    limit = aiohttp.ClientTimeout(total=_REQUEST)
+    options = HttpOptions(url=url, headers=headers, timeout=_REQUEST, name=f"the ZAP daemon at {url}")
     try:
-        async with (
-            asyncio.timeout(seconds),
-            _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock()),
-            aiohttp.ClientSession(headers=headers, timeout=limit) as http,
-        ):
-            api = _Api(http=http, base=base)
-            return await _Scan(api=api, target=target).run(seconds)
+        async with asyncio.timeout(seconds), _turn(), open_http(options) as http:
+            return await _Scan(api=_Api(http=http), target=target).run(seconds)
     except TimeoutError:
-        raise NoReport(ScanStatus.TIMEOUT, f"the ZAP daemon at {base} did not end within {seconds:g} s") from None
-    except aiohttp.ClientError as error:
-        raise NoReport(
-            ScanStatus.ERROR, f"the ZAP daemon at {base} is not reachable: {plain(str(error))[:300]}"
-        ) from error
+        raise NoReport(ScanStatus.TIMEOUT, f"the ZAP daemon at {url} did not end within {seconds:g} s") from None
+    except AegisError as error:
+        raise NoReport(ScanStatus.ERROR, error.message) from error
+
+
+def _turn() -> asyncio.Lock:
+    return _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Api:
-    """Questions to the daemon. Certificates are checked; a redirection, which would carry the key away, is not followed."""
+    """Questions to the daemon."""
 
-    http: aiohttp.ClientSession
-    base: str
+    http: HttpClient
 
     async def __call__(self, path: str, **parameters: str) -> JsonObject:
         """The answer to `COMPONENT/view|action/NAME`.
@@ -84,31 +83,16 @@ class _Api:
         Raises:
             NoReport: it is none.
         """
-        url = f"{self.base}/JSON/{path}/"
-        async with self.http.post(url, data=parameters, allow_redirects=False) as answer:
-            body = await _bounded(answer.content)
-            try:
-                found = json.loads(body)
-            except (ValueError, RecursionError):
-                found = None
-            if answer.status == 200 and isinstance(found, dict):  # noqa: PLR2004 - OK
-                return found
-            raise NoReport(ScanStatus.ERROR, f"the ZAP daemon refused {path}: {_refusal(answer.status, found)}")
-
-
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for chunk in content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > LIMIT_BYTES:
-            raise NoReport(ScanStatus.ERROR, f"an answer of the ZAP daemon is larger than {LIMIT_BYTES >> 20} MiB")
-    return bytes(body)
-
-
-def _refusal(status: int, answer: object) -> str:
-    if isinstance(answer, dict) and answer.get("code"):
-        return f"{plain(answer.get('code'))[:100]}: {plain(answer.get('message'))[:300]} (HTTP {status})"
-    return f"HTTP {status}, and no JSON object"
+        try:
+            body = await self.http.post(f"/JSON/{path}/", parameters)
+            found = json.loads(body)
+        except AegisError as error:
+            raise NoReport(ScanStatus.ERROR, redact_text(plain(error.message)[:500])) from error
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise NoReport(ScanStatus.ERROR, f"the ZAP daemon's answer to {path} is no JSON object")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +138,7 @@ class _Scan:
         try:
             async with asyncio.timeout(_STOP):
                 await self.api("spider/action/stop", scanId=scan)
-        except (TimeoutError, aiohttp.ClientError, NoReport):
+        except (TimeoutError, NoReport):
             return
 
     async def _report(self, version: str) -> JsonObject:

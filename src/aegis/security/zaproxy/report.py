@@ -8,6 +8,7 @@ of alerts say nothing. An exit status says nothing either: what was covered is r
 from __future__ import annotations
 
 import html
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -166,6 +167,15 @@ def check_url(url: str) -> str:
     if len(url) > _TEXT or not url.isascii() or not url.isprintable() or set(url) & set(" '\"<>\\^`{|}"):
         return "the URL holds characters that must be escaped in one, or is too long"
     return ""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this very machine."""
+    host = _host(url)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,7 +68,7 @@ async def test_a_daemon_that_is_not_there_is_an_error() -> None:
         pass
     result = await scanned(daemon, "http://127.0.0.1:9/")
     assert result.status is ScanStatus.ERROR
-    assert "not reachable" in result.reason
+    assert "the ZAP daemon at" in result.reason
 
 
 async def test_a_wrong_key_is_an_error_and_is_not_told() -> None:
@@ -84,7 +84,7 @@ async def test_a_wrong_key_is_an_error_and_is_not_told() -> None:
     ("path", "how", "words"),
     [
         ("core/view/version", "no-json", "no JSON object"),
-        ("core/action/newSession", "redirect", "HTTP 302"),
+        ("core/action/newSession", "redirect", "answers 302"),
         ("core/action/accessUrl", "refuse", "internal_error"),
         ("spider/view/status", "no-number", "no number status"),
         ("pscan/view/recordsToScan", "list", "no JSON object"),
@@ -119,6 +119,16 @@ async def test_who_gives_up_stops_the_spider() -> None:
             await daemon.spidering.wait()
             scan.cancel()
         assert "spider/action/stop" in daemon.calls
+
+
+async def test_an_address_with_a_query_is_refused() -> None:
+    with pytest.raises(NoReport, match="no URL of a service"):
+        await scan_by_daemon("http://x/", ScanRules(zap_api_url="http://127.0.0.1:1/?a=b"), 5.0)
+
+
+async def test_a_key_is_not_sent_in_the_clear() -> None:
+    with pytest.raises(NoReport, match="in the clear"):
+        await scan_by_daemon("http://x/", ScanRules(zap_api_url="http://zap.example:8080", zap_api_key="k"), 5.0)
 
 
 async def test_an_address_with_credentials_is_refused() -> None:
