@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import secrets
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -46,15 +47,15 @@ class ZapRules:
     seconds: float = 300.0
 
 
-async def scan_arm(place: Place, url: str, rules: ZapRules, *, name: str = "aegis-zap") -> ScanResult:
+async def scan_arm(place: Place, url: str, rules: ZapRules) -> ScanResult:
     """Scan a service of an arm, from a pod in it. Leaves nothing behind, and raises nothing for what ZAP does.
 
     Args:
         place: the arm.
         url: as `urls` gives it.
         rules: how.
-        name: of the pod and its ConfigMap.
     """
+    name = f"aegis-zap-{secrets.token_hex(4)}"  # the pod of a scan before this one may still be leaving
     tool = Tool(name=NAME, digest=_digest_of(rules.image))
     if why := check_url(url):
         return _failed(ScanStatus.ERROR, why, url, tool)
