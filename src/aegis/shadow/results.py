@@ -13,7 +13,6 @@ from typing import Any, Final
 from aegis.model.refs import JsonObject
 from aegis.model.report import SecurityReport
 from aegis.model.scan import ScanResult, ScanStatus
-from aegis.model.security import Severity
 from aegis.model.shadow import Verification
 from aegis.model.verdict import Decision, GateResult, Outcome
 
@@ -122,18 +121,21 @@ def _scanner(name: str, gate: GateResult | None, results: tuple[ScanResult, ...]
 
 def _kubesec(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObject:
     scores = [one.details["score"] for one in results if one.details.get("score") is not None]
+    objects = list(_listed(results, "objects"))
     return {
         "score": min(scores, default=None),
-        "critical_issues": list(_listed(results, "critical_issues")),
+        "critical_issues": [
+            {"object": one.get("object"), **rule} for one in objects for rule in one.get("critical") or ()
+        ],
         "advise": list(_listed(results, "advise")),
     }
 
 
 def _trivy(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObject:
-    images = [one for one in results if one.details.get("image") or one.details.get("artifact")]
+    images = [one for one in results if one.details.get("image")]
     rows = [
         {
-            "image": one.details.get("image") or one.details.get("artifact"),
+            "image": one.details["image"],
             "status": one.status.value,
             "passed": one.status is ScanStatus.CLEAN,
             "vulnerabilities": len(one.findings),
@@ -149,18 +151,16 @@ def _trivy(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObj
     }
 
 
-def _falco(gate: GateResult | None, _results: tuple[ScanResult, ...]) -> JsonObject:
-    count = int(gate.measured) if gate is not None and gate.measured is not None else 0
-    return {"alert_count": count, "summary": _falco_summary(_results), "alerts": list(_listed(_results, "alerts"))}
-
-
-def _falco_summary(results: tuple[ScanResult, ...]) -> JsonObject:
-    names = {Severity.CRITICAL: "critical", Severity.HIGH: "error", Severity.MEDIUM: "warning"}
+def _falco(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObject:
     summary = {"critical": 0, "error": 0, "warning": 0, "other": 0}
     for one in results:
-        for finding in one.findings:
-            summary[names.get(finding.severity, "other")] += 1
-    return summary
+        for word, count in (one.details.get("summary") or {}).items():
+            summary[word] = summary.get(word, 0) + count
+    return {
+        "alert_count": sum(one.details.get("alert_count") or 0 for one in results),
+        "summary": summary,
+        "alerts": list(_listed(results, "alerts")),
+    }
 
 
 def _others(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObject:

@@ -84,16 +84,24 @@ def test_each_scanner_has_its_own_words() -> None:
         scanner="kubesec",
         status=ScanStatus.CLEAN,
         tool=tool,
-        details={"score": 5, "critical_issues": [], "advise": ["x"]},
+        details={"score": 5, "objects": [{"object": "web", "critical": [{"id": "Privileged"}]}], "advise": ["x"]},
     )
-    security = told(*ALL, report=report(trivy=(image,), kubesec=(score,)))["security"]
+    summary = {"critical": 0, "error": 1, "warning": 2, "other": 0}
+    alerts = ScanResult(
+        scanner="falco",
+        status=ScanStatus.FINDINGS,
+        tool=tool,
+        details={"alert_count": 3, "summary": summary, "alerts": ["a", "b", "c"]},
+    )
+    security = told(*ALL, report=report(trivy=(image,), kubesec=(score,), falco=(alerts,)))["security"]
     assert (security["kubesec"]["score"], security["kubesec"]["advise"]) == (5, ["x"])
+    assert security["kubesec"]["critical_issues"] == [{"object": "web", "id": "Privileged"}]
     assert (security["trivy"]["total_scanned"], security["trivy"]["failed_count"]) == (1, 1)
     assert (
         security["trivy"]["results"][0] | {"image": "nginx:1", "vulnerabilities": 1} == security["trivy"]["results"][0]
     )
-    assert security["falco"]["summary"] == {"critical": 0, "error": 0, "warning": 0, "other": 0}
-    assert security["falco"]["alert_count"] == 0
+    assert (security["falco"]["summary"], security["falco"]["alert_count"]) == (summary, 3)
+    assert told(*ALL)["security"]["falco"]["summary"] == dict.fromkeys(summary, 0)
 
 
 def test_nothing_was_tried() -> None:
