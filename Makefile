@@ -33,7 +33,7 @@ demo: $(VENV)/.installed ## Watch incidents being found, tried, approved and men
 	@$(BIN)/aegis demo --yes
 
 test: $(VENV)/.installed-dev ## The whole test-suite: no cluster, no Docker, no network
-	@$(BIN)/python -m pytest -q -m 'not long' --numprocesses 4 --dist loadscope --no-loadscope-reorder tests/flows tests/e2e tests/contract tests/unit
+	@$(BIN)/python -m pytest -q -m 'not long' --numprocesses 4 --dist loadscope --no-loadscope-reorder tests/flows tests/e2e tests/contract tests/unit tests/scanners
 
 $(SCANNERS)/.installed: pyproject.toml tests/scanners/requirements.txt | $(BIN)/python
 	@echo "Installing semgrep and trivy for the tests in $(SCANNERS) (once)" >&2
@@ -44,7 +44,7 @@ $(SCANNERS)/.installed: pyproject.toml tests/scanners/requirements.txt | $(BIN)/
 	@touch $@
 
 test-scanners: $(VENV)/.installed-dev $(SCANNERS)/.installed ## The tests with the real semgrep and trivy, which it installs
-	@PATH="$(SCANNERS_BIN):$$PATH" $(BIN)/python -m pytest -q tests/scanners
+	@PATH="$(SCANNERS_BIN):$$PATH" $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile tests/scanners
 
 lint: $(VENV)/.installed-dev ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/deptry src
