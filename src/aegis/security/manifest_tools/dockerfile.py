@@ -48,6 +48,8 @@ def instructions(text: str) -> Iterator[Instruction]:
     stages: set[str] = set()
     row = 0
     while row < len(rows):
+        while row < len(rows) and rows[row].strip()[:1] in ("", "#"):
+            row += 1
         start = row
         parts, row = _continued(rows, row, escape)
         first, _, rest = " ".join(parts).strip().partition(" ")

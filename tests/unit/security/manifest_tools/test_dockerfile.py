@@ -16,6 +16,10 @@ def test_continued_lines_comments_between_them_and_words_in_any_case() -> None:
     assert texts("from a:1\n# no\n\nRun one \\\n# two\n\n   && three\n") == ["FROM a:1", "RUN one && three"]
 
 
+def test_an_instruction_begins_where_it_begins() -> None:
+    assert [step.line for step in instructions("\n# a\nFROM a\n# b\n\nRUN b \\\n c\nUSER d\n\n# e\n")] == [3, 6, 8]
+
+
 def test_another_character_continues_lines() -> None:
     assert texts("# escape=`\nFROM a\nRUN one `\n two\\\nUSER b") == ["FROM a", "RUN one two\\", "USER b"]
 
