@@ -34,7 +34,7 @@ def against(entry: Entry, word: str, modifier: str, texts: list[str]) -> Callabl
         return lambda value: value in members
     tests = [_test(entry, word, text) for text in texts]
     if not modifier:
-        return lambda value: any(test(value) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
     if not tests:
         return lambda _: False
     if modifier == "oneof":
@@ -195,6 +195,8 @@ def _addresses(value: Any) -> Sequence[Any]:
 
 
 def _texts(value: Any) -> Sequence[bytes]:
+    if isinstance(value, str):
+        return (value.encode("utf-8", "surrogateescape"),)
     if isinstance(value, list):
         return [as_bytes(str(item)) for item in value]
     if isinstance(value, bool):

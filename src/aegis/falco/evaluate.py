@@ -117,7 +117,7 @@ class _Compiler:
             return lambda fields: bool(values := left.values(fields)) and all(map(holds, values))
         if left.some is not None:
             return _any_of(holds, left.some, left.values)
-        return lambda fields: any(map(holds, left.values(fields)))
+        return _one_of(holds, left.values)
 
     def _between(self, left: _Source, check: Comparison, term: Term) -> Callable[[Fields], bool]:
         right = self._source(term)
@@ -166,7 +166,9 @@ class _Compiler:
             return _ancestors(entry, read, strict=strict)
 
         def values(fields: Fields) -> Sequence[Any]:
-            value = fields.get(plain, fields.get(name, _ABSENT))
+            value = fields.get(plain, _ABSENT)
+            if value is _ABSENT:
+                value = fields.get(name, _ABSENT)
             if value is _ABSENT:
                 if strict:
                     raise _Untold
@@ -190,6 +192,16 @@ class _Compiler:
 _ABSENT = object()
 ANCESTRAL = frozenset({"proc.aname", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.apid"})
 """Fields that without an argument stand for every ancestor."""
+
+
+def _one_of(holds: Callable[[Any], bool], values: Callable[[Fields], Sequence[Any]]) -> Callable[[Fields], bool]:
+    def check(fields: Fields) -> bool:
+        for value in values(fields):  # noqa: SIM110 - most fields have one value, and `any` costs more than that
+            if holds(value):
+                return True
+        return False
+
+    return check
 
 
 def _any_of(

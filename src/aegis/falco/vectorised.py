@@ -8,12 +8,13 @@ speed is that of a lookup. Kleene's logic is arithmetic on `FALSE < UNKNOWN < TR
 
 from __future__ import annotations
 
+import functools
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,20 +60,55 @@ class Table:
     def save(self, folder: Path) -> None:
         """Write it where `opened` finds it."""
         folder.mkdir(parents=True, exist_ok=True)
-        for number, column in enumerate(self.columns.values()):
-            np.save(folder / f"{number}.npy", column.codes)
-        values = [{"name": name, "values": list(column.values)} for name, column in self.columns.items()]
-        text = json.dumps({"rows": self.rows, "columns": values})
-        (folder / "values.json").write_text(text, encoding="utf-8")
+        columns = []
+        for number, (name, column) in enumerate(self.columns.items()):
+            column.codes.tofile(folder / f"{number}.codes")
+            values = _Values.save(folder, number, list(column.values))
+            columns.append({"name": name, "kind": column.codes.dtype.str, "values": values})
+        text = json.dumps({"rows": self.rows, "columns": columns})
+        (folder / "table.json").write_text(text, encoding="utf-8")
+
+
+class _Values(Sequence[Any]):
+    """The distinct values of a field, in a file that is read when the first is asked for."""
+
+    def __init__(self, path: Path, *, count: int, is_text: bool) -> None:
+        self._path, self._count, self._is_text = path, count, is_text
+
+    @staticmethod
+    def save(folder: Path, number: int, values: list[Any]) -> dict[str, Any]:
+        """Texts one after the other where that is all there is (none holds a NUL), else JSON."""
+        is_text = bool(values) and all(isinstance(value, str) and "\0" not in value for value in values)
+        text = "\0".join(values) if is_text else json.dumps(values)
+        (folder / f"{number}.values").write_bytes(text.encode("utf-8", "surrogatepass"))
+        return {"count": len(values), "is_text": is_text}
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._all[index]
+
+    @functools.cached_property
+    def _all(self) -> list[Any]:
+        text = self._path.read_bytes().decode("utf-8", "surrogatepass")
+        return text.split("\0") if self._is_text else list(json.loads(text))
 
 
 def opened(folder: Path) -> Table:
-    """A table that was saved; its codes are mapped into memory, not read."""
-    said = json.loads((folder / "values.json").read_text(encoding="utf-8"))
-    columns = {
-        column["name"]: Column(codes=np.load(folder / f"{number}.npy", mmap_mode="r"), values=column["values"])
-        for number, column in enumerate(said["columns"])
-    }
+    """A table that was saved; its codes are mapped into memory, and what is not asked for is not read."""
+    said = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    columns = {}
+    for number, column in enumerate(said["columns"]):
+        path = folder / f"{number}.codes"
+        codes = np.memmap(path, dtype=column["kind"], mode="r") if said["rows"] else np.empty(0, column["kind"])
+        columns[column["name"]] = Column(codes=codes, values=_Values(folder / f"{number}.values", **column["values"]))
     return Table(rows=said["rows"], columns=columns)
 
 

@@ -90,7 +90,9 @@ def test_a_table_comes_back_from_its_folder(tmp_path: Path) -> None:
     encoded(alerts).save(tmp_path)
     table = opened(tmp_path)
     assert table.rows == 4
-    assert table.columns["evt.time"].values == [2**63 + 1]
+    assert list(table.columns["evt.time"].values) == [2**63 + 1]
+    assert len(table.columns["proc.name"].values) == 2
+    assert table.columns["proc.name"].values[:1] == ["sh"]
     assert truths(parse("proc.name = sh"), table, absent_is_unknown=True).tolist() == [TRUE, FALSE, UNKNOWN, UNKNOWN]
 
 
@@ -112,3 +114,14 @@ def test_what_left_it_undecided() -> None:
     condition = parse("proc.name = sh and not (fd.name = /x or fd.directory = /y)")
     told = list(undecided(condition, encoded(alerts), np.arange(3)))
     assert told == [(parse("fd.name = /x"), 1), (parse("fd.directory = /y"), 1)]
+
+
+@pytest.mark.parametrize("values", [["a", "\udcff", "é", "", "x\ny"], ["a\0b", "c"], ["a", None, ["b"], 1.5], []])
+def test_values_come_back_as_they_were(tmp_path: Path, values: list[Any]) -> None:
+    alerts = [{"proc.name": value} for value in values] or [{}]
+    table = encoded(alerts)
+    table.save(tmp_path)
+    again = opened(tmp_path)
+    assert {name: list(column.values) for name, column in again.columns.items()} == (
+        {"proc.name": values} if values else {}
+    )
