@@ -87,9 +87,12 @@ def decide(name: str, looks: Looks, rules: SecurityRules) -> GateResult:
         looks: what it said.
         rules: what counts, and what is required.
     """
-    counted = tuple(finding for finding in looks.findings_after if rules.counts(finding))
-    if looks.before:
-        objections = rules.policy.objections(SecurityComparison(before=looks.findings_before, after=counted))
+    lost = {type(look.subject) for look in looks.before if _is_broken(look)}
+    counted = tuple(filter(rules.counts, looks.findings_after))
+    known = Looks(after=tuple(look for look in looks.after if type(look.subject) not in lost)).findings_after
+    if looks.before:  # of what is lost nobody knows what is new
+        compared = SecurityComparison(before=looks.findings_before, after=tuple(filter(rules.counts, known)))
+        objections = rules.policy.objections(compared)
     else:
         objections = rules.policy.objections_alone(counted)
     verdict = rules.policy.judge(

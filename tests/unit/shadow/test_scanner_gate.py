@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from aegis.model.refs import ObjectRef
 from aegis.model.scan import Coverage, Image, Manifests, ScanResult, ScanStatus, Subject, Tool, Url
 from aegis.model.security import Category, SecurityFinding, Severity
 from aegis.model.verdict import Decision, GateResult, Outcome
+from aegis.security.waivers import Waiver
 from aegis.shadow import judge
-from aegis.shadow.scanner_gate import decide
+from aegis.shadow.scanner_gate import ScannerGate, decide
 from aegis.shadow.scanning import Look, Looks
+from aegis.shadow.subjects import Subjects
 from aegis.shadow.tools import SecurityRules
 
 TOOL = Tool(name="trivy", version="0.74.0", database=datetime(2026, 11, 20, tzinfo=UTC))
@@ -172,3 +175,88 @@ def test_the_restricted_standard_can_be_shown_only() -> None:
     assert decide("podsecurity", looks, replace(RULES, podsecurity_baseline_only=True)).outcome is Outcome.PASSED
     worse = Looks(before=(look(),), after=(look(found("pss-baseline-privileged", source="podsecurity")),))
     assert decide("podsecurity", worse, replace(RULES, podsecurity_baseline_only=True)).outcome is Outcome.FAILED
+
+
+# ── within a trial ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Said:
+    """Scans that are done: what a scanner says of each subject."""
+
+    def __init__(self, **results: Look) -> None:
+        self.results = results
+
+    async def of(self, _name: str, subjects: Any) -> tuple[Look, ...]:
+        return tuple(
+            self.results[one.reference] if isinstance(one, Image) else look(of=one, status=ScanStatus.CLEAN)
+            for one in subjects
+        )
+
+
+def trial_of(said: Said, images: dict[str, str], **rules: Any) -> Any:
+    subjects = {arm: Subjects(manifests=MANIFESTS, images=(Image(reference=name),)) for arm, name in images.items()}
+    limits = SimpleNamespace(security=replace(RULES, **rules))
+    tools = SimpleNamespace(limits=limits, progress=lambda *_args, **_facts: None)
+    return SimpleNamespace(tools=tools, scans=said, subjects=subjects, scanned={})
+
+
+def of_image(name: str, *findings: SecurityFinding, **fields: Any) -> Look:
+    return look(*findings, of=Image(reference=name), **fields)
+
+
+LOST = of_image("gone", status=ScanStatus.ERROR, reason="manifest unknown")
+GATE = ScannerGate(name="trivy", order=4)
+
+
+async def test_where_the_broken_image_cannot_be_had_the_last_good_one_takes_its_place() -> None:
+    said = Said(gone=LOST, good=of_image("good", found("A")), new=of_image("new", found("A")))
+    gate = await GATE.judge(trial_of(said, {"r": "gone", "c": "new", "g": "good"}))
+    assert gate.outcome is Outcome.PASSED, gate.reason
+    worse = Said(gone=LOST, good=of_image("good"), new=of_image("new", found("A")))
+    gate = await GATE.judge(trial_of(worse, {"r": "gone", "c": "new", "g": "good"}))
+    assert gate.outcome is Outcome.FAILED
+
+
+async def test_without_any_it_is_not_known_what_is_new() -> None:
+    said = Said(gone=LOST, new=of_image("new", found("A", Severity.LOW), found("B")))
+    for images in ({"r": "gone", "c": "new"}, {"r": "gone", "c": "new", "g": "gone"}):
+        gate = await GATE.judge(trial_of(said, images))
+        assert (gate.outcome, gate.inconclusive) == (Outcome.ERRORED, True), gate.reason
+        assert "manifest unknown" in gate.reason
+
+
+async def test_what_somebody_answers_for_counts_on_neither_side_and_is_shown() -> None:
+    def waiver(rule: str, expires: datetime) -> Waiver:
+        return Waiver(id=rule, ids=frozenset({rule}), owner="ana", reason="not built in", expires=expires)
+
+    waivers = (waiver("A", datetime(2099, 1, 1, tzinfo=UTC)), waiver("C", datetime(2020, 1, 1, tzinfo=UTC)))
+    said = Said(old=of_image("old", found("A")), new=of_image("new", found("A")))
+    trial = trial_of(said, {"r": "old", "c": "new"}, waivers=waivers)
+    assert (await GATE.judge(trial)).outcome is Outcome.PASSED
+    part, looks = trial.scanned["trivy"]
+    assert (looks.findings_before, looks.findings_after) == ((), ())
+    assert part.suppressed == ("A in Deployment/web in shop: ana answers for it until 2098-12-31: not built in",)
+    late = trial_of(
+        Said(old=of_image("old"), new=of_image("new", found("C"))), {"r": "old", "c": "new"}, waivers=waivers
+    )
+    gate = await GATE.judge(late)
+    assert gate.outcome is Outcome.FAILED
+    assert "expired on 2019-12-31" in gate.coverage
+
+
+async def test_what_is_switched_off_looks_at_nothing_and_says_so() -> None:
+    trial = trial_of(Said(), {"r": "old", "c": "new"}, off=frozenset({"trivy"}))
+    gate = await GATE.judge(trial)
+    assert (gate.outcome, gate.reason) == (Outcome.SKIPPED, "switched off: security.trivy_enabled")
+    assert trial.scanned["trivy"][0].reason == gate.reason
+
+
+async def test_objects_that_can_be_read_in_two_ways_are_not_passed() -> None:
+    trial = trial_of(Said(), {"r": "old", "c": "new"})
+    trial.subjects["c"] = Subjects(manifests=MANIFESTS, images=(), fault="the key privileged stands twice")
+    gate = await GATE.judge(trial)
+    assert (gate.outcome, gate.inconclusive, gate.reason) == (
+        Outcome.ERRORED,
+        True,
+        "the key privileged stands twice",
+    )
