@@ -10,6 +10,7 @@ from xml.etree import ElementTree as Tree
 
 import jsonschema
 import pytest
+from evasions import EVASIONS, REFUSED
 
 from aegis.interfaces.cli.main import run
 
@@ -109,6 +110,17 @@ def test_exit_statuses(words: list[str], status: int, capsys: pytest.CaptureFixt
     assert (said.out == "") is (status == 2)
     assert "Traceback" not in said.err
     assert len(said.err.splitlines()) == (1 if status in {2, 69} else 0)
+
+
+@pytest.mark.parametrize("name", EVASIONS)
+def test_no_disguise_of_a_privileged_pod_passes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.yaml").write_bytes(EVASIONS[name])
+    if name in REFUSED:
+        assert run(["scan", "manifest", "in.yaml", "-q"]) == 2
+        assert capsys.readouterr().out == ""
+    else:
+        worst = scanned(capsys, "manifest", "in.yaml", "--scanner", "podsecurity", status=1)["findings"][0]
+        assert (worst["rule_id"], worst["subject"]) == ("pss-baseline-privileged", f"Pod/{name}")
 
 
 def test_the_threshold(capsys: pytest.CaptureFixture[str]) -> None:
