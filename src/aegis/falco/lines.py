@@ -22,6 +22,8 @@ _BLOCK: Final = 1 << 20
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 _.,:-]{2,256}", re.ASCII)
 """Words that JSON writes as they are, or by `\\uXXXX`."""
 _TEXT: Final = re.compile(rb"\n[^{\n]")
+_MANY: Final = 150
+"""Lines of a block that have the word but not as a value: beyond, looking for text costs less than looking at them."""
 _BACKSLASH: Final = b"\\"
 _ESCAPED: Final = b"\\u"
 
@@ -33,18 +35,20 @@ def alerts_in(file: BinaryIO, query: AlertQuery) -> Iterator[Alert]:
         file: opened for bytes, unbuffered for speed.
         query: which; with a namespace or a rule the file is read at the speed of a search for it.
     """
-    word = next((one for one in (query.namespace, query.rule) if one and _PLAIN.fullmatch(one)), "")
-    quoted = f'"{word}"'.encode() if word else b""
+    word = next((one for one in (query.namespace, query.rule) if one and _PLAIN.fullmatch(one)), "").encode()
+    quoted, strays = b'"%b"' % word if word else b"", 0
     for buffer, end in _blocks(file):
-        needle = word.encode() if _holds_text(buffer, end) else quoted
-        spans = _candidates(buffer, end, needle) if word else _every(buffer, end)
-        for start, stop in spans:
+        # A word that is common elsewhere is searched for in quotes, where no line of text can have it without.
+        needle = quoted if strays > _MANY and not _holds_text(buffer, end) else word
+        strays = 0
+        for start, stop in _candidates(buffer, end, needle) if word else _every(buffer, end):
             line = bytes(memoryview(buffer)[start:stop])
-            if _surely_not(line, query, quoted):
-                continue
-            alert = parse_alert(line)
-            if alert is not None and query.matches(alert):
-                yield alert
+            if _is_stray(line, quoted):
+                strays += 1
+            elif not _surely_not(line, query):
+                alert = parse_alert(line)
+                if alert is not None and query.matches(alert):
+                    yield alert
 
 
 def _blocks(file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
@@ -160,16 +164,13 @@ class _Head(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Head)
 
 
-def _surely_not(line: bytes, query: AlertQuery, quoted: bytes) -> bool:
-    """Whether a line is JSON and certainly not asked for; where in doubt it is parsed whole.
+def _is_stray(line: bytes, quoted: bytes) -> bool:
+    """Whether a line is JSON that has the word, but nowhere as a whole value."""
+    return line.startswith(b"{") and quoted not in line and _ESCAPED not in line
 
-    Args:
-        line: one line.
-        query: what is asked for.
-        quoted: the word in quotes, as a whole value is written; empty where no word is searched for.
-    """
-    if quoted and line.startswith(b"{") and quoted not in line and _ESCAPED not in line:
-        return True
+
+def _surely_not(line: bytes, query: AlertQuery) -> bool:
+    """Whether a line is JSON and certainly not asked for; where in doubt it is parsed whole."""
     try:
         head = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -119,14 +119,16 @@ PIECES = st.one_of(
     block=st.sampled_from([64, 1000, 1 << 20]),
     end=st.sampled_from(["\n", ""]),
     with_libc=st.booleans(),
+    many=st.sampled_from([-1, 0, 150]),
 )
 def test_it_finds_exactly_what_parsing_each_line_finds(
-    pieces: list[str], namespace: str, priority: Priority | None, block: int, end: str, *, with_libc: bool
+    pieces: list[str], namespace: str, priority: Priority | None, block: int, end: str, *, with_libc: bool, many: int
 ) -> None:
     text = ("\n".join(pieces) + end).encode()
     query = AlertQuery(namespace=namespace, priority=priority)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "_BLOCK", block)
+        patch.setattr(lines, "_MANY", many)
         if not with_libc:
             patch.setattr(lines, "_MEMMEM", None)
         assert fast(text, query) == plainly(text, query)
