@@ -14,6 +14,7 @@ its pods did. Where the policy stops the work in one of them, the next is not be
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -38,7 +39,7 @@ from aegis.ports import ClusterReader
 from aegis.security.canonical import Canonical, canonical_objects, canonicalise, together
 from aegis.security.desk import Desk
 from aegis.security.policy import SecurityPolicy
-from aegis.security.runner import Runner, scanners
+from aegis.security.runner import HEAVY_AT_A_TIME, Runner, scanners
 from aegis.security.strict_yaml import NotCanonical
 from aegis.security.waivers import Waiver, apply
 
@@ -100,7 +101,8 @@ class SecurityPipeline:
 
             desk, usual = configured(load())
             rules = rules or usual
-        self._runner = Runner(desk=desk)
+        self._desk = desk
+        self._turns: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._rules = rules or Rules()
 
     async def check(
@@ -118,6 +120,7 @@ class SecurityPipeline:
             written: the manifests of the candidate, for files and lines of findings.
         """
         rules = self._rules
+        runner = Runner(desk=self._desk, turns=self._shared_turns())
         after: dict[str, tuple[ScanResult, ...]] = {}
         before: dict[str, tuple[ScanResult, ...]] = {}
         stopped = ""
@@ -128,8 +131,10 @@ class SecurityPipeline:
                 continue
             old = _those_of(phase, baseline or ())
             names = self._names(asked)
-            after = _joined(after, await self._runner.look_at_all(names, asked))
-            before = _joined(before, await self._runner.look_at_all(names, old))
+            async with asyncio.TaskGroup() as group:  # both at once: what is in both is looked at once
+                now = group.create_task(runner.look_at_all(names, asked))
+                then = group.create_task(runner.look_at_all(names, old))
+            after, before = _joined(after, now.result()), _joined(before, then.result())
             so_far = assemble(after, before if baseline is not None else None, rules, now=self._now())
             stopped = f"not begun, since {phase.value} stopped the work" if so_far.blocked else ""
         if written is not None:
@@ -204,12 +209,19 @@ class SecurityPipeline:
         """
         from aegis.security.falco import check_falco_alerts
 
-        threshold = severity_threshold or self._runner.desk.rules.falco_threshold.name
+        threshold = severity_threshold or self._desk.rules.falco_threshold.name
         since = datetime.now(UTC) - timedelta(minutes=since_minutes)
         return await check_falco_alerts(namespace, since, severity_threshold=threshold)
 
+    def _shared_turns(self) -> asyncio.Semaphore:
+        """One for all checks of this pipeline, in whichever event loop a script runs them."""
+        loop = asyncio.get_running_loop()
+        if self._turns is None or self._turns[0] is not loop:
+            self._turns = (loop, asyncio.Semaphore(HEAVY_AT_A_TIME))
+        return self._turns[1]
+
     def _now(self) -> datetime:
-        return self._runner.desk.now()
+        return self._desk.now()
 
     def _names(self, subjects: Sequence[Subject]) -> list[str]:
         able = [one.name for one in scanners() if any(map(one.accepts, subjects))]

@@ -28,19 +28,20 @@ def scanners(names: Iterable[str] | None = None) -> tuple[Scanner, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class Runner:
-    """One for a piece of work: candidate and baseline are looked at by one and the same.
+    """One for a piece of work, in which nothing is looked at twice: candidate and baseline have one and the same.
 
     Attributes:
         desk: what scanners work with; where it has a cache, complete results are kept there.
+        turns: of heavy tools; several pieces of work may share them.
     """
 
     desk: Desk
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEAVY_AT_A_TIME))
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEAVY_AT_A_TIME))
     _flights: dict[tuple[str, str], asyncio.Future[ScanResult]] = field(default_factory=dict)
     _tools: dict[str, Tool] = field(default_factory=dict)
 
     async def look(self, scanner: Scanner, subject: Subject) -> ScanResult:
-        """What a scanner says of a subject; whoever asks the same meanwhile is given the same."""
+        """What a scanner says of a subject; whoever asks the same again is given the same."""
         key = (scanner.name, _mark(subject))
         while (flight := self._flights.get(key)) is not None:
             with contextlib.suppress(_Abandoned):
@@ -50,13 +51,11 @@ class Runner:
         try:
             result = await self._look(scanner, subject)
         except BaseException:
+            del self._flights[key]
             flight.set_exception(_Abandoned())
             raise
-        else:
-            flight.set_result(result)
-            return result
-        finally:
-            del self._flights[key]
+        flight.set_result(result)
+        return result
 
     async def look_at_all(
         self, names: Iterable[str] | None, subjects: Sequence[Subject]
@@ -73,7 +72,7 @@ class Runner:
     async def _look(self, scanner: Scanner, subject: Subject) -> ScanResult:
         if scanner.name in LIGHT:
             return await scanner.scan(subject, self.desk)
-        async with self._turns:
+        async with self.turns:
             return await self._kept(scanner, subject)
 
     async def _kept(self, scanner: Scanner, subject: Subject) -> ScanResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -213,3 +214,11 @@ def test_every_name_of_the_package_is_there() -> None:
     assert set(aegis.security.__all__) <= set(dir(aegis.security))
     with pytest.raises(AttributeError):
         _ = aegis.security.nothing
+
+
+def test_one_pipeline_serves_several_event_loops(install: Install) -> None:
+    install(images())
+    several = pipeline()
+    for _ in range(2):
+        told = asyncio.run(several.scan_images([f"web:{number}" for number in range(5)]))
+        assert told["total_scanned"] == 5
