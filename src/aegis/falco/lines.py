@@ -36,19 +36,36 @@ def alerts_in(file: BinaryIO, query: AlertQuery) -> Iterator[Alert]:
         query: which; with a namespace or a rule the file is read at the speed of a search for it.
     """
     word = next((one for one in (query.namespace, query.rule) if one and _PLAIN.fullmatch(one)), "").encode()
-    quoted, strays = b'"%b"' % word if word else b"", 0
+    for line in _lines_with(file, word) if word else _lines(file):
+        if _surely_not(line, query):
+            continue
+        alert = parse_alert(line)
+        if alert is not None and query.matches(alert):
+            yield alert
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
     for buffer, end in _blocks(file):
-        # A word that is common elsewhere is searched for in quotes, where no line of text can have it without.
-        needle = quoted if strays > _MANY and not _holds_text(buffer, end) else word
-        strays = 0
-        for start, stop in _candidates(buffer, end, needle) if word else _every(buffer, end):
+        yield from bytes(memoryview(buffer)[:end]).split(b"\n")
+
+
+def _lines_with(file: BinaryIO, word: bytes) -> Iterator[bytes]:
+    """The lines that may have the word as a value.
+
+    A word that is common elsewhere is searched for in quotes, where no line of text can have it without.
+    """
+    quoted, strays = b'"%b"' % word, 0
+    for buffer, end in _blocks(file):
+        if strays > _MANY and not _holds_text(buffer, end):
+            needle = quoted
+        else:
+            needle, strays = word, 0
+        for start, stop in _candidates(buffer, end, needle):
             line = bytes(memoryview(buffer)[start:stop])
-            if _is_stray(line, quoted):
+            if needle is word and _is_stray(line, quoted):
                 strays += 1
-            elif not _surely_not(line, query):
-                alert = parse_alert(line)
-                if alert is not None and query.matches(alert):
-                    yield alert
+            else:
+                yield line
 
 
 def _blocks(file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
@@ -78,14 +95,6 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
 def _holds_text(buffer: bytearray, end: int) -> bool:
     """Whether some line is no JSON object: then the word may stand there without quotes."""
     return not buffer.startswith(b"{") or _TEXT.search(buffer, 0, end) is not None
-
-
-def _every(buffer: bytearray, end: int) -> Iterator[tuple[int, int]]:
-    start = 0
-    while start < end:
-        stop = buffer.find(b"\n", start, end)
-        yield start, stop
-        start = stop + 1
 
 
 def _candidates(buffer: bytearray, end: int, word: bytes) -> Iterator[tuple[int, int]]:
