@@ -71,19 +71,21 @@ def judge(looks: Sequence[Look], baseline: Health, rules: WatchRules) -> Afterma
 
     Resolved: everything ready and settled, without a crash, through the last `stable` seconds. Worse: fewer ready than
     before through all of the last `stable` seconds (a rollout dips for less). At the end of the window what was not
-    good all the time may still become so, until the deadline.
+    good all the time may still become so, and what has just turned worse may be a dip: until the deadline, when what
+    is worse is not left so.
     """
     if not looks:
         return None
     last = looks[-1].at
     if _since(looks, _good) >= rules.stable:
         return Aftermath.RESOLVED
+    worse = looks[-1].health.ready < baseline.ready
     if _since(looks, lambda now, _: now.health.ready < baseline.ready) >= rules.stable:
         return Aftermath.WORSE
-    steady = _since(looks, _good) > 0
-    if last >= rules.deadline or (last >= rules.window and not steady and not _moving(looks, rules)):
-        return Aftermath.UNRESOLVED
-    return None
+    if last >= rules.deadline:
+        return Aftermath.WORSE if worse else Aftermath.UNRESOLVED
+    open_still = worse or _since(looks, _good) > 0 or _moving(looks, rules)
+    return None if last < rules.window or open_still else Aftermath.UNRESOLVED
 
 
 def _good(now: Look, before: Look | None) -> bool:

@@ -69,14 +69,28 @@ def test_a_slow_start_is_given_until_the_deadline() -> None:
     assert judge(late, BROKEN, RULES) is Aftermath.UNRESOLVED
 
 
+def test_what_turned_worse_late_is_not_left_so_when_the_window_ends() -> None:
+    late = [*every(range(0, 280, 5), 1), *every(range(280, 305, 5), 0)]
+    assert judge(looks(*late), BROKEN, RULES) is None, "it may be a dip"
+    assert judge(looks(*late, *every(range(305, 405, 5), 0)), BROKEN, RULES) is Aftermath.WORSE
+    assert judge(looks(*late, *every(range(305, 605, 5), 1)), BROKEN, RULES) is Aftermath.UNRESOLVED
+
+
+def test_at_the_deadline_what_is_worse_goes_back_even_if_it_has_just_become_so() -> None:
+    seen = looks(*every(range(0, 500, 5), 1), *every(range(500, 580, 5), 2), *every(range(580, 601, 5), 0))
+    assert judge(seen[:-1], BROKEN, RULES) is None
+    assert judge(seen, BROKEN, RULES) is Aftermath.WORSE
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=200), st.integers(0, 3))
 def test_no_watch_is_endless_and_worse_means_fewer_ready(ready: list[int], before: int) -> None:
     seen = looks(*[(5.0 * index, count) for index, count in enumerate(ready)])
     found = judge(seen, Health(wanted=3, ready=before), RULES)
     if seen[-1].at >= RULES.deadline:
         assert found is not None
-    if found is Aftermath.WORSE:
+    if found is Aftermath.WORSE and seen[-1].at < RULES.deadline:
         assert all(look.health.ready < before for look in seen if look.at >= seen[-1].at - RULES.stable)
+    assert found is not Aftermath.UNRESOLVED or seen[-1].health.ready >= before
     if found is Aftermath.RESOLVED:
         assert all(look.health.ready == 3 for look in seen if look.at >= seen[-1].at - RULES.stable)
 
