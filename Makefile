@@ -56,7 +56,7 @@ layers: $(VENV)/.installed-dev ## Which layer may import which
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev ## Ratios against named baselines
-	@$(BIN)/python bench/startup.py && $(BIN)/python bench/judge.py && $(BIN)/python bench/scanning.py && $(BIN)/python bench/remediation.py
+	@$(BIN)/python bench/startup.py && $(BIN)/python bench/judge.py && $(BIN)/python bench/scanning.py && $(BIN)/python bench/remediation.py && $(BIN)/python bench/falco_lines.py
 
 soak: $(VENV)/.installed-dev ## The whole demo ten times in a row: every scenario must end as it must each time
 	@$(BIN)/python bench/soak.py
