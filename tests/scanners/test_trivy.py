@@ -207,14 +207,29 @@ async def test_an_image_without_layers_is_skipped(desk: MakeDesk, tmp_path: Path
         ("photon", "5.0", "Photon OS 5.0"),
         ("azurelinux", "3.0", "Azure Linux 3.0"),
         ("opensuse-leap", "15.6", "openSUSE Leap 15.6"),
+        ("opensuse-tumbleweed", "20240101", "openSUSE Tumbleweed"),
+        ("sles", "15.6", "SUSE Linux Enterprise 15.6"),
+        ("slem", "5.5", "SUSE Linux Enterprise Micro 5.5"),
+        ("cbl-mariner", "2.0.20240101", "CBL-Mariner 2.0"),
+        ("minimos", "20240101", "minimos"),
+        ("echo", "1", "echo"),
+        ("redhat", "9.4", "Red Hat"),
+        ("redhat", "8.10", "Red Hat"),
+        ("centos", "7.9", "Red Hat"),
     ],
 )
 async def test_the_canary_sings_for_every_system_that_it_claims(
     desk: MakeDesk, tmp_path: Path, family: str, release: str, source: str
 ) -> None:
-    fixed = {"FixedVersion": "1.0-1"}
-    entries = {"Entries": [{**fixed, "Arches": ["x86_64"], "VendorIDs": ["X-1"]}], **fixed}
-    cache = write_database(tmp_path / "cache", {source: {"openssl": {"CVE-2024-1001": entries}}}, DETAILS)
+    entry = {"FixedVersion": "1.0-1", "Arches": ["x86_64"], "VendorIDs": ["X-1"]}
+    of_red_hat = {"Affected": [1], "Cves": [{"ID": "CVE-2024-1001", "Severity": 3}]}
+    advisory = {"FixedVersion": "1.0-1", "Entries": [{**entry, **of_red_hat}]}
+    repositories = ("rhel-7-server-rpms", "rhel-8-for-x86_64-baseos-rpms", "rhel-9-for-x86_64-baseos-rpms")
+    advisories: dict[str, dict[str, dict[str, Any]]] = {
+        source: {"openssl": {"CVE-2024-1001": advisory}},
+        "Red Hat CPE": {"repository": {name: [1] for name in repositories}, "nvr": {"none": [2]}},
+    }
+    cache = write_database(tmp_path / "cache", advisories, DETAILS)
     at = desk(cache)
     system = System(family=family, release=release)
     program = at.program("trivy")
@@ -235,7 +250,7 @@ async def test_the_canary_sings_for_every_language(desk: MakeDesk, tmp_path: Pat
         "cargo": "time",
         "nuget": "newtonsoft.json",
     }
-    advisories = {
+    advisories: dict[str, dict[str, dict[str, Any]]] = {
         f"{ecosystem}::Test": {name: {"CVE-2024-1001": library_advisory("<99.0.0", "99.0.0")}}
         for ecosystem, name in names.items()
     }
@@ -408,6 +423,7 @@ async def test_a_server_looks_and_its_database_is_judged(
         refused = await scan_image(stranger, tmp_path, *BEFORE)
     assert (len(result.findings), clean.status) == (4, ScanStatus.CLEAN)
     assert result.tool.database is not None
+    assert "(server 0." in result.tool.version
     assert (refused.status, "token" in refused.reason) == (ScanStatus.ERROR, True)
     gone = await scan_image(at, tmp_path, *BEFORE)
     assert (gone.status, "does not answer" in gone.reason) == (ScanStatus.ERROR, True)

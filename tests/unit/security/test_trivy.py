@@ -89,7 +89,7 @@ async def test_an_image_is_scanned(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "status", "skipped"),
-    [(Fault.MISSING, "skipped", True), (Fault.PANIC, "errored", False), (Fault.TIMEOUT, "errored", False)],
+    [(Fault.MISSING, "skipped", True), (Fault.PANIC, "errored", False), (Fault.EMPTY, "errored", False)],
 )
 async def test_what_did_not_look_has_not_passed(tmp_path: Path, kind: Fault, status: str, skipped: bool) -> None:
     tool = install(tmp_path, kind=kind, answer=LOW)

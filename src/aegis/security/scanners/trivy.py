@@ -110,8 +110,10 @@ async def _identify(at: Bench) -> Tool:
         updated = database_time(known)
     except Unusable as error:
         raise Failed(ScanStatus.ERROR, str(error)) from error
-    version = text(said, "Version")
-    why = database.refusal(version) or database.refusal(text(known, "Version"))
+    version, server = text(said, "Version"), text(known, "Version")
+    why = database.refusal(version) or database.refusal(server)
+    if at.server:
+        version = f"{version} (server {server or 'unknown'})"
     return Tool(name=NAME, version=version, digest=program.digest, database=updated, absent=why)
 
 

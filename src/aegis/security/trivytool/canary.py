@@ -32,9 +32,20 @@ _SYSTEMS: dict[str, tuple[str, str]] = {
     "amazon": ("rpm", "amazon"),
     "photon": ("rpm", "photon"),
     "azurelinux": ("rpm", "azurelinux"),
+    "cbl-mariner": ("rpm", "cbl-mariner"),
+    "centos": ("rpm", "centos"),
+    "echo": ("deb", "echo"),
+    "minimos": ("apk", "minimos"),
     "opensuse-leap": ("rpm", "opensuse"),
+    "opensuse-tumbleweed": ("rpm", "opensuse"),
+    "redhat": ("rpm", "redhat"),
+    "slem": ("rpm", "suse"),
+    "sles": ("rpm", "suse"),
 }
 """By trivy's name of the family: type and namespace of its package URLs. Of others nothing can be proved this way."""
+
+_RELEASES = {"redhat": frozenset({"7", "8", "9"}), "centos": frozenset({"7", "8"})}
+"""Of these only: a package that does not say of which repository it is, is taken to be of the usual one there."""
 
 _ECOSYSTEMS: dict[str, tuple[tuple[str, ...], str]] = {
     "pip": (("python-pkg", "pip", "pipenv", "poetry", "uv", "pylock"), "pkg:pypi/django@1.0"),
@@ -57,7 +68,7 @@ _OF_TYPE = {name: ecosystem for ecosystem, (types, _) in _ECOSYSTEMS.items() for
 def bill(system: System | None) -> JsonObject:
     """The canary for a system: CycloneDX 1.5."""
     components: list[JsonObject] = [_component(purl) for _, purl in _ECOSYSTEMS.values()]
-    if system and system.family in _SYSTEMS:
+    if system and _known(system):
         kind, namespace = _SYSTEMS[system.family]
         version = "0-0" if kind == "rpm" else "0"
         components.append({
@@ -93,7 +104,12 @@ def part_of(section: Section) -> str:
 
 def provable(part: str, system: System | None) -> bool:
     """Whether the canary has anything that speaks for a part."""
-    return part in _ECOSYSTEMS or (part == OS and system is not None and system.family in _SYSTEMS)
+    return part in _ECOSYSTEMS or (part == OS and system is not None and _known(system))
+
+
+def _known(system: System) -> bool:
+    releases = _RELEASES.get(system.family)
+    return system.family in _SYSTEMS and (releases is None or system.release.partition(".")[0] in releases)
 
 
 def spoken(canary: Report) -> frozenset[str]:

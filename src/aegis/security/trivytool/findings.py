@@ -20,7 +20,7 @@ _RULE = re.compile(r"(?:AVD-)?([A-Z]{2,12})-?(\d{1,4})")
 _STARS = re.compile(r"\*+")
 """How trivy shows a secret: a star for each byte."""
 _INSTALLED = frozenset({"python-pkg", "node-pkg", "gemspec", "jar", "conda-pkg"})
-_DESCRIBED = 2000
+_TITLE, _DESCRIBED = 300, 2000
 
 
 def vulnerabilities(report: Report, subject: ObjectRef) -> list[SecurityFinding]:
@@ -108,7 +108,7 @@ def _vulnerability(entry: Json, subject: ObjectRef, file: str) -> SecurityFindin
         rule_id=name,
         aliases=tuple(sorted({str(item) for item in vendors} - {name})) if isinstance(vendors, list) else (),
         severity=Severity.of(entry.get("Severity")),
-        title=title or name,
+        title=(title or name)[:_TITLE],
         description=" ".join(filter(None, (text(entry, "Description")[:_DESCRIBED], _remedy(entry, fixed)))),
         subject=subject,
         reference=text(entry, "PrimaryURL"),
@@ -136,7 +136,7 @@ def _misconfiguration(entry: Json, subject: ObjectRef, category: Category) -> Se
         rule_id=rule_id(name),
         aliases=spellings(name),
         severity=Severity.of(entry.get("Severity")),
-        title=text(entry, "Title") or text(entry, "Message") or name,
+        title=(text(entry, "Title") or text(entry, "Message") or name)[:_TITLE],
         description=" ".join(word if word.endswith(".") else f"{word}." for word in words if word)[:_DESCRIBED],
         subject=subject,
         reference=text(entry, "PrimaryURL"),

@@ -30,11 +30,15 @@ async def ask_version(url: str) -> JsonObject:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as http,
             http.get(f"{url.rstrip('/')}/version", allow_redirects=False) as answer,
         ):
-            body = await answer.content.read(_LIMIT)
             if answer.status != _OK:
                 raise Unusable(f"the trivy server answers {answer.status} to /version")
+            body = bytearray()
+            async for chunk in answer.content.iter_chunked(_LIMIT):
+                body += chunk
+                if len(body) > _LIMIT:
+                    raise Unusable("the trivy server answers /version with more than a version")
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unusable(
             f"the trivy server does not answer: {str(error) or 'time is up'}: check security.trivy_server"
         ) from error
-    return read_object(body)
+    return read_object(bytes(body))

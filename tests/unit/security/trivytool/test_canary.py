@@ -30,7 +30,7 @@ def test_the_bill_asks_for_the_system_at_hand() -> None:
     assert len({item["bom-ref"] for item in components}) == len(components)
 
 
-@pytest.mark.parametrize("system", [None, System(family="plan9", release="4")])
+@pytest.mark.parametrize("system", [None, System(family="plan9", release="4"), System(family="redhat", release="10.0")])
 def test_of_no_known_system_only_languages_are_asked(system: System | None) -> None:
     assert all(item["type"] == "library" for item in canary.bill(system)["components"])
     assert not canary.provable(canary.OS, system)

@@ -53,7 +53,13 @@ async def test_it_says_of_when_its_database_is() -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "why"),
-    [(302, b"{}", "answers 302"), (500, b"{}", "answers 500"), (200, b"<html>", "not JSON"), (200, b"", "no report")],
+    [
+        (302, b"{}", "answers 302"),
+        (500, b"{}", "answers 500"),
+        (200, b"<html>", "not JSON"),
+        (200, b"", "no report"),
+        (200, b" " * 100_000, "more than a version"),
+    ],
 )
 async def test_any_other_answer_is_unusable(status: int, body: bytes, why: str) -> None:
     with served(status, body) as (url, asked), pytest.raises(Unusable, match=why):
