@@ -66,6 +66,14 @@ def _buried(child: int) -> int | None:
     return None
 
 
+def _is_closed(control: int) -> bool:
+    """Whether the other end is gone; if it never read what was said, that shows as a reset."""
+    try:
+        return not os.read(control, 1)
+    except OSError:
+        return True
+
+
 def _wait(control: int, wake: int, child: int, deadline: float | None) -> int | None:
     """The tool's status as wait(2) gives it; None if the other end closed, or the deadline passed, before it ended."""
     watched = [wake] if deadline is not None else [wake, control]
@@ -77,7 +85,7 @@ def _wait(control: int, wake: int, child: int, deadline: float | None) -> int | 
         ready, _, _ = select.select(watched, [], [], left)
         if wake in ready:
             os.read(wake, 512)
-        if (control in ready and not os.read(control, 1)) or not ready:
+        if (control in ready and _is_closed(control)) or not ready:
             return None
 
 
