@@ -10,7 +10,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $
 SCANNERS ?= .venv-scanners
 SCANNERS_BIN := $(abspath $(SCANNERS))/bin
 
-.PHONY: help demo test test-scanners lint types layers bench soak soak-trials soak-kills clean
+.PHONY: help demo test test-scanners lint types layers bench soak soak-trials soak-kills fuzz bench-replay clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -66,6 +66,12 @@ soak-trials: $(VENV)/.installed-dev ## The trials that the test-suite leaves out
 
 soak-kills: $(VENV)/.installed-dev ## A hundred kill -9 at random moments of the scenarios: one effect, nothing orphaned
 	@$(BIN)/python -m pytest -q -s tests/flows/test_random_kills.py --random-kills $(or $(KILLS),100) --kill-seed $(or $(SEED),$(shell date +%s))
+
+fuzz: $(VENV)/.installed-dev ## A million odd inputs for the Falco language: no crash, no hang
+	@FALCO_FUZZ=$(or $(COUNT),1000000) FALCO_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/falco/test_fuzz.py
+
+bench-replay: $(VENV)/.installed-dev ## Replay of ten million alerts beside DuckDB on Parquet (installs duckdb)
+	@$(PIP_INSTALL) duckdb && $(BIN)/python bench/replay.py
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) $(SCANNERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache build dist

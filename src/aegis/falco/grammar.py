@@ -334,18 +334,17 @@ class _Parser:
         return self._token
 
     def _unescaped(self, inside: str, delimiter: str) -> str:
-        found, pieces = inside.find("\\"), []
-        while found >= 0:
-            pieces.append(inside[:found])
+        at, pieces = 0, []
+        while (found := inside.find("\\", at)) >= 0:
+            pieces.append(inside[at:found])
             character = inside[found + 1 : found + 2]
             if character in {"'", '"'} and character != delimiter:
                 raise self._error(f"invalid \\{character} escape in {delimiter}-quoted string")
             if character and character != delimiter and character not in _ESCAPED:
                 raise self._error(f"unsupported string escape sequence: \\{character}")
             pieces.append(_ESCAPED.get(character, character))
-            inside = inside[found + 2 :]
-            found = inside.find("\\")
-        return "".join([*pieces, inside])
+            at = found + 2
+        return "".join([*pieces, inside[at:]])
 
     # Tokens.
 

@@ -39,6 +39,8 @@ _EXPIRES = re.compile(r"^# aegis exception:.*\bexpires=(\d{4}-\d\d-\d\d)\b")
 _LIST_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 _WIDEST = 255
 _CLOSE = 0.85
+_MOST_RULES = 2000
+"""Each is held against all others; nobody has as many."""
 
 
 @dataclass(slots=True)
@@ -242,7 +244,7 @@ def _untold(rule: Rule, ruleset: Ruleset) -> Iterator[Problem]:
 
 
 def _of_order(ruleset: Ruleset, found: Lint) -> None:
-    enabled = [one for one in ruleset.rules if one.rule.enabled]
+    enabled = [one for one in ruleset.rules if one.rule.enabled][:_MOST_RULES]
     demands = [sorted(conjuncts(one.condition), key=lambda part: len(list(fields_in(part)))) for one in enabled]
     for number, one in enumerate(enabled):
         if len(types_of(one.condition)) == 0 or known(one.condition, ALWAYS) is False:

@@ -46,6 +46,10 @@ from aegis.falco.tree import (
 )
 
 _TOO_MANY_TYPES = 100
+_MOST_CHECKS = 200_000
+"""Checks that macros may grow to, of all rules together: macros of macros double with every step."""
+_MOST_TEXT = 8 << 20
+"""Characters that conditions may grow to once lists stand in them."""
 _DEPRECATED = ("evt.dir", "evt.latency", "evt.latency.s", "evt.latency.ns", "evt.wait_latency")
 _LIST_WORDS = frozenset(LIST_OPERATORS) | {f"{word} {modifier}" for word in STRING_OPERATORS for modifier in MODIFIERS}
 
@@ -120,6 +124,7 @@ class _Compiler:
     def __init__(self, collection: Collection, warnings: list[Problem]) -> None:
         self._all, self._warnings = collection, warnings
         self._used: set[tuple[str, str]] = set()
+        self._checks = self._text = 0
         self._lists = self._expanded_lists()
         self._macros: dict[str, Condition] = {}
 
@@ -149,6 +154,8 @@ class _Compiler:
                     values += named.values
                 else:
                     values.append(value)
+                if len(values) > _MOST_CHECKS:
+                    raise LoadError(ErrorCode.VALIDATE, f"the list grows beyond {_MOST_CHECKS} values", item.context)
             expanded[item.name] = values
         return expanded
 
@@ -185,6 +192,9 @@ class _Compiler:
             source, used = with_list(source, name, values)
             if used:
                 self._used.add(("list", name))
+        self._text += len(source)
+        if self._text > _MOST_TEXT:
+            raise LoadError(ErrorCode.VALIDATE, f"lists make conditions longer than {_MOST_TEXT} characters", context)
         try:
             return parse(source)
         except ConditionError as error:
@@ -200,6 +210,9 @@ class _Compiler:
             if name not in known or name not in self._macros:
                 raise LoadError(ErrorCode.VALIDATE, f"Undefined macro '{name}' used in filter.", context)
             self._used.add(("macro", name))
+            self._checks += 1 + sum(1 for _ in checks_in(self._macros[name]))
+            if self._checks > _MOST_CHECKS:
+                raise LoadError(ErrorCode.VALIDATE, f"macros grow beyond {_MOST_CHECKS} checks", context)
             return _mapped(self._macros[name], lambda inner: replaced(inner, (*path, name)))
 
         return _mapped(condition, lambda reference: replaced(reference, ()))
