@@ -49,14 +49,14 @@ class Whereabouts:
 
     Attributes:
         nodes: of all its pods, of those that are gone too as far as events tell.
-        containers: the pod's name for each id.
+        containers: ids with their pods' names, by how they begin.
         workloads: for each pod's name what made it.
         elsewhere: ids of containers of other namespaces.
         notes: what could not be asked.
     """
 
     nodes: set[str] = field(default_factory=set)
-    containers: dict[str, str] = field(default_factory=dict)
+    containers: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     workloads: dict[str, ObjectRef] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
@@ -65,7 +65,10 @@ class Whereabouts:
         """Take in a pod of the namespace."""
         name = str(pod["metadata"]["name"])
         self.nodes |= {node for node in [str((pod.get("spec") or {}).get("nodeName") or "")] if node}
-        self.containers |= {container: name for container, _ in containers_of(pod)}
+        for container, _ in containers_of(pod):
+            known = self.containers.setdefault(container[:SHORTEST_ID], [])
+            if (container, name) not in known:
+                known.append((container, name))
         self.workloads[name] = _workload(pod)
 
     def meet(self, pod: Json, namespace: str) -> None:
@@ -77,9 +80,8 @@ class Whereabouts:
 
     def pod_of(self, container_id: str) -> str | None:
         """The name of the pod that a container with this id is of, or with one that begins so."""
-        if len(container_id) < SHORTEST_ID:
-            return None
-        return next((name for known, name in self.containers.items() if known.startswith(container_id)), None)
+        known = self.containers.get(container_id[:SHORTEST_ID]) if len(container_id) >= SHORTEST_ID else None
+        return next((name for whole, name in known or () if whole.startswith(container_id)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,6 +210,13 @@ async def test_a_node_without_falco_is_not_covered(world: World) -> None:
     assert "no Falco watches node-3" in result.reason
 
 
+async def test_one_falco_of_a_node_that_saw_everything_is_enough(world: World) -> None:
+    world.put(falco_pod("falco-2", ready=None))
+    assert (await world.scan()).status is ScanStatus.CLEAN
+    world.write("falco-2", of(WEB))
+    assert told(await world.scan()) == (ScanStatus.FINDINGS, 1), "and what the other one saw counts all the same"
+
+
 async def test_a_pod_that_is_gone_leaves_its_node_to_be_covered(world: World) -> None:
     event = {"reason": "Scheduled", "message": "Successfully assigned demo/x to node-9", "lastTimestamp": stamp(at(1))}
     world.others["Event"] = [event]
