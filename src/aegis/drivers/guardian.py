@@ -27,6 +27,8 @@ _STEP_SECONDS = 0.005
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CANNOT_RUN = 127
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Whoever sends these to the guardian means the tool as well."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -48,7 +50,7 @@ def _become(control: int, guardian: int, argv: list[str]) -> None:
         os.setpgid(0, 0)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guardian:
-            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
+            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, *_ENDINGS):
                 signal.signal(number, signal.SIG_DFL)
             os.execvpe(argv[0], argv, os.environ)  # noqa: S606, TID251 - what AEGIS gave as the tool's environment
     except OSError as error:
@@ -104,7 +106,9 @@ def _children() -> list[int]:
 
 
 def _end_all(leader: int) -> None:
-    """Kill whatever is left below this process, and bury it."""
+    """Kill whatever is left below this process, and bury it; nothing cuts that short."""
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     until = time.monotonic() + _END_SECONDS
     while time.monotonic() < until:
         _signal_group(leader, signal.SIGKILL)
@@ -127,12 +131,24 @@ def guard(control: int, argv: list[str]) -> None:
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    for number in _ENDINGS:
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     here = os.getpid()
     child = os.fork()
     if not child:
         _become(control, here, argv)
     with contextlib.suppress(PermissionError, ProcessLookupError):  # both do it, so that neither is too early
         os.setpgid(child, child)
+    status: int | None = None
+    try:
+        status = _accompany(control, wake, child)
+    finally:
+        _end_all(child)
+    _say(control, f"S {os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL}")
+
+
+def _accompany(control: int, wake: int, child: int) -> int | None:
+    """The tool's status; None where it had to be killed."""
     _say(control, f"P {child}")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
@@ -141,8 +157,7 @@ def guard(control: int, argv: list[str]) -> None:
     if status is None:
         _signal_group(child, signal.SIGTERM)
         status = _wait(control, wake, child, time.monotonic() + GRACE_SECONDS)
-    _end_all(child)
-    _say(control, f"S {os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL}")
+    return status
 
 
 if __name__ == "__main__":

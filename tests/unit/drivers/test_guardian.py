@@ -65,3 +65,14 @@ def test_when_the_other_end_closes_it_ends_the_tool() -> None:
     assert running.stdout.readline() == b"ready\n"
     ours.close()
     assert running.communicate(timeout=30)[0] == b"ended\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_whoever_ends_the_guardian_ends_the_tool_and_its_children(number: int) -> None:
+    running, ours = start("sh", "-c", "sleep 300 & setsid sleep 300 & echo ready; wait")
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"ready\n"
+    running.send_signal(number)
+    assert running.communicate(timeout=30)[0] == b""  # nobody holds the pipe any more
+    assert running.returncode == 128 + number
+    ours.close()
