@@ -64,7 +64,7 @@ def rbac(kind: str, body: Json) -> Json:
 
 def manifest(rule: str, example: Any) -> Json:
     if rule.startswith("shell-"):
-        return pod(container={"command": ["sh", "-c"], "args": [example]})
+        return pod(container={"command": ["sh", "-c"], "args": [example.replace("$TOO_LONG", "echo a " * 4000)]})
     if "object" in example:
         whole: Json = example["object"]
         return whole

@@ -28,10 +28,12 @@ class Row:
     Attributes:
         location: within the subject; empty: it is found from the text.
         line: in the file at fault, from 1; 0 where it is not known.
+        written: the place where it stands, if that is another.
     """
 
     location: str = ""
     line: int = 0
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Sheet:
         else:
             row = self.rows[min(max(line, 1), len(self.rows)) - 1]
             found = replace(row, location=f"{row.location}[{mark(_bare(matched))}]".removeprefix("."))
-        return replace(found, line=self.origin.line_of(found.location)) if self.origin else found
+        return replace(found, line=self.origin.line_of(found.written or found.location)) if self.origin else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,7 @@ def _with_commands(sheet: Sheet, found: Iterable[Command]) -> Iterator[Sheet]:
     yield sheet
     lines = list(found)
     if lines:
-        rows = tuple(Row(location=command.location, line=command.line) for command in lines)
+        rows = tuple(Row(location=one.location, line=one.line, written=one.written) for one in lines)
         text = "".join(f"{command.text}\n" for command in lines)
         yield replace(sheet, name=f"{sheet.name}.sh", text=text, rows=rows)
 

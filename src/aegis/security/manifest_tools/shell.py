@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aegis.kube.pod_template import ContainerAt, containers, pod_spec_of
@@ -21,7 +21,9 @@ _BLANKS: Final = re.compile(r"\$\{?IFS\}?(?:\$\d)?")
 _FIRST_LINE: Final = re.compile(r"#!.*\b(?:ba|da|z|k|a)?sh\b")
 _SCRIPT: Final = (".sh", ".bash", ".ksh", ".zsh")
 _LONGEST: Final = 20_000
-_OVERLAP: Final = 200
+_LONGEST_WORD: Final = 400
+_OVERLAP: Final = 1000
+OVERLONG: Final = "aegis: this command was too long to be looked at as a whole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,13 @@ class Command:
         text: without line breaks.
         location: the place that holds it.
         line: its first line in the file it comes from, from 1; 0 where that is not known.
+        written: the place where it stands, if that is another.
     """
 
     text: str
     location: str
     line: int = 0
+    written: str = ""
 
 
 def commands_of(obj: Json) -> Iterator[Command]:
@@ -64,7 +68,7 @@ def commands(text: str, *, location: str = "", numbered: bool = False) -> Iterat
     """
     line = 1
     for parts in _joined(text):
-        plain = " ".join(word for part in parts for word in part.removesuffix("\\").split())
+        plain = " ".join(_short(word) for part in parts for word in part.removesuffix("\\").split())
         bare = " ".join(_QUOTES.sub("", _BLANKS.sub(" ", plain)).split())
         for form in dict.fromkeys((plain, bare)):
             for piece in _pieces(form):
@@ -72,11 +76,19 @@ def commands(text: str, *, location: str = "", numbered: bool = False) -> Iterat
         line += len(parts)
 
 
+def _short(word: str) -> str:
+    """The word, without the middle of one that is there to push apart what belongs together."""
+    return word if len(word) <= _LONGEST_WORD else f"{word[: _LONGEST_WORD // 2]}…{word[-_LONGEST_WORD // 2 :]}"
+
+
 def _pieces(text: str) -> Iterator[str]:
-    """The line itself; one of megabytes, which would keep every rule busy, in parts that overlap; no comment."""
-    if not text.startswith("#"):
-        for start in range(0, len(text), _LONGEST):
-            yield text[max(0, start - _OVERLAP) : start + _LONGEST]
+    """The line itself; one that would keep every rule busy in parts that overlap, and a mark that it was one. No comment."""
+    if text.startswith("#"):
+        return
+    for start in range(0, len(text), _LONGEST):
+        yield text[max(0, start - _OVERLAP) : start + _LONGEST]
+    if len(text) > _LONGEST:
+        yield OVERLONG
 
 
 def _joined(text: str) -> list[list[str]]:
@@ -100,7 +112,9 @@ def _of_container(at: ContainerAt) -> Iterator[Command]:
         if isinstance(_mapping(item).get("value"), str)
     }
     words = [*_items(at.spec.get("command")), *_items(at.spec.get("args"))]
-    yield from commands(_line(words, known), location=f"{at.path}.command")  # args too: a command may move there
+    written = f"{at.path}.args" if _items(at.spec.get("args")) else ""
+    for command in commands(_line(words, known), location=f"{at.path}.command"):  # a command may move to args
+        yield replace(command, written=written)
     for place in _HOOKS:
         found: Any = at.spec
         for key in (*place.split("."), "exec", "command"):

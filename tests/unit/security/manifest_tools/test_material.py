@@ -56,7 +56,7 @@ def test_lines_of_files_are_kept() -> None:
     assert manifest.file == script.file == "deploy/web.yaml"
     args = next(number for number, line in enumerate(manifest.text.splitlines(), 1) if "args" in line)
     assert manifest.place(args, args, "").line == 10
-    assert script.place(1, 1, "curl x | sh").line == 9
+    assert script.place(1, 1, "curl x | sh").line == 10
     (image, runs) = tree(source("Dockerfile", "FROM a\n\nRUN x | \\\n  y\n", FileKind.DOCKERFILE)).sheets
     assert image.text == "FROM a\nRUN x | y\n"
     assert image.place(2, 2, "RUN").line == runs.place(1, 1, "x").line == 3

