@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aegis.model.canonical import digest
 from aegis.model.scan import Manifests, ScanResult, ScanStatus, Subject, Tool
@@ -81,7 +82,9 @@ class Runner:
         cache = ScanCache(folder=self.desk.cache / "results")
         tool = self._tools.get(scanner.name) or await scanner.probe(self.desk)
         self._tools[scanner.name] = tool
-        key = await asyncio.to_thread(cache_key, subject, scanner.name, tool, self.desk.rules)
+        key = ""
+        if isinstance(subject, Manifests) or not self._outdated(tool):
+            key = await asyncio.to_thread(cache_key, subject, scanner.name, tool, self.desk.rules)
         known = await asyncio.to_thread(cache.find, key, now=self.desk.now()) if key else None
         if known is not None:
             return known
@@ -89,6 +92,11 @@ class Runner:
         if key and result.status in (ScanStatus.CLEAN, ScanStatus.FINDINGS) and same_tool(result.tool, tool):
             await asyncio.to_thread(cache.keep, key, result, now=self.desk.now())
         return result
+
+    def _outdated(self, tool: Tool) -> bool:
+        """Whether the database is too old to be believed by now, whatever was found with it while it was younger."""
+        days = timedelta(days=self.desk.rules.trivy_database_days)
+        return tool.database is not None and self.desk.now() - tool.database > days
 
 
 class _Abandoned(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from trivy_reports import CANARY, MUTE, NOW, config_report, desk, fault, image_r
 from aegis.model.refs import Json
 from aegis.model.scan import Image, Manifests, Runtime, ScanResult, ScanStatus, Source, Url
 from aegis.model.security import SecurityComparison, Severity
+from aegis.security.runner import Runner
 from aegis.security.scanners.trivy import PLUGIN
 
 FOUND = image_report(os_section(fault("CVE-2024-1", "zlib1g"), fault("CVE-2024-2", "bash", "UNKNOWN", "")))
@@ -245,3 +247,13 @@ async def test_an_image_that_is_declared_empty_may_be(tmp_path: Path, archive: P
     tool = install(tmp_path, answer=bare)
     assert (await scan(tool, archive)).status is ScanStatus.PARTIAL
     assert (await scan(tool, archive, trivy_scratch=("shop:1",))).status is ScanStatus.CLEAN
+
+
+async def test_what_is_kept_of_a_scan_is_not_given_once_its_database_is_too_old(tmp_path: Path, archive: Path) -> None:
+    tool = install(tmp_path, answer=FOUND, version=version(age=timedelta(days=13)))
+    at = replace(desk(tool), cache=tmp_path / "kept")
+    image = Image(reference="shop:1", archive=archive)
+    assert (await Runner(desk=at).look(PLUGIN, image)).status is ScanStatus.FINDINGS
+    assert (await Runner(desk=at).look(PLUGIN, image)).coverage.notes
+    later = replace(at, now=lambda: NOW + timedelta(days=2))
+    assert (await Runner(desk=later).look(PLUGIN, image)).status is ScanStatus.ERROR
