@@ -111,12 +111,12 @@ async def test_an_error_is_asked_again(tmp_path: Path, status: ScanStatus) -> No
 
 
 async def test_a_tag_is_asked_again_and_a_digest_is_not(tmp_path: Path) -> None:
-    slow = SlowScanner()
-    slow.tool = replace(slow.tool, database=datetime(2026, 1, 1, tzinfo=UTC))
+    slow, noon = SlowScanner(), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    slow.tool = replace(slow.tool, database=noon)
     slow.go.set()
     for reference in ("web:1", "web@sha256:" + "ab" * 32):
         for _ in range(2):
-            await Runner(desk=Desk(cache=tmp_path)).look(slow, Image(reference=reference))
+            await Runner(desk=Desk(cache=tmp_path, now=lambda: noon)).look(slow, Image(reference=reference))
     assert len(slow.asked) == 3
 
 
