@@ -71,6 +71,8 @@ class FakeDocker:
         """One command."""
         arguments = json.loads(await reader.readline())
         self.calls.append(arguments)
+        if arguments[0] == "pull" and self.plan.get("image") == "slow":
+            await reader.read()  # until the command is ended
         with contextlib.suppress(OSError):
             writer.write(json.dumps(await self._answer(arguments)).encode())
             await writer.drain()
@@ -107,8 +109,6 @@ class FakeDocker:
     async def _pull(self, _arguments: list[str]) -> Answer:
         if self.plan.get("image") == "refused":
             return _failed("Error response from daemon: manifest for zaproxy:stable not found: manifest unknown")
-        if self.plan.get("image") == "slow":
-            await asyncio.Event().wait()
         self.pulled = True
         return "", "", 0
 
