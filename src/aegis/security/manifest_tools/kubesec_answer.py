@@ -18,6 +18,7 @@ from aegis.kube.pod_template import template_of
 from aegis.model.refs import Json, JsonObject, ObjectRef
 from aegis.model.security import SecurityFinding, Severity
 from aegis.security.canonical import render
+from aegis.security.manifest_tools.words import Unreadable, shown
 
 NAME: Final = "kubesec"
 LOW_SCORE: Final = "ScoreBelowMinimum"
@@ -26,12 +27,7 @@ _SCORED: Final = frozenset({"Pod", "Deployment", "StatefulSet", "DaemonSet"})
 _OBJECT: Final = re.compile(r"[^/]*/aegis-([0-9]{1,9})\.")
 _UNSUPPORTED: Final = "not supported"
 _NO_SCHEMA: Final = "could not find schema"
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _REFERENCE: Final = "https://kubesec.io/basics/"
-
-
-class Unreadable(ValueError):
-    """The answer is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +151,6 @@ def findings(verdict: Verdict, *, least: int) -> Iterable[SecurityFinding]:
             subject=verdict.ref,
             reference=_REFERENCE,
         )
-
-
-def shown(text: object, limit: int = 200) -> str:
-    """What a tool wrote, for a sentence: one line, no control characters, not long."""
-    raw = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-    line = " ".join(_ESCAPES.sub("", raw).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _elements(answer: bytes) -> list[JsonObject]:

@@ -82,13 +82,11 @@ class Material:
         sheets: with names that differ.
         parts: all that has to be looked at, what could not be read included.
         troubles: why parts could not be read, in words.
-        notes: what limits the look.
     """
 
     sheets: tuple[Sheet, ...]
     parts: tuple[str, ...]
     troubles: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def of_objects(objects: Sequence[Json]) -> Material:

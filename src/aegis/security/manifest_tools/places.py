@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -31,7 +32,7 @@ def location_at(text: str, first: int, last: int) -> str:
     Returns:
         As `containers[web].securityContext.privileged`; items of lists by their name, else by what they hold.
     """
-    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    node = _tree(text)
     end = text.count("\n") + 1
     steps: list[str] = []
     while (found := _child(node, first - 1, end)) is not None and last <= found[2]:
@@ -53,6 +54,11 @@ def label(item: Any) -> str:
     if isinstance(item, str) and len(item) > 60:  # noqa: PLR2004 - a name is not so long
         return f"[{mark(item)}]"
     return f"[{item}]"
+
+
+@lru_cache(maxsize=1)  # places are asked for file by file, and there may be many
+def _tree(text: str) -> Any:
+    return yaml.compose(text, Loader=yaml.CSafeLoader)
 
 
 def _child(node: Any, row: int, end: int) -> tuple[str, Any, int] | None:

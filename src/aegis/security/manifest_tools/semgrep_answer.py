@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from aegis.model.refs import JsonObject
 from aegis.model.security import Category, SecurityFinding, Severity
-from aegis.security.manifest_tools.kubesec_answer import Unreadable, shown
 from aegis.security.manifest_tools.material import Sheet
+from aegis.security.manifest_tools.words import Unreadable, shown
 
 NAME: Final = "semgrep"
 
@@ -159,10 +160,15 @@ def _finding(match: Match, sheet: Sheet, rule: RuleCard) -> SecurityFinding:
 
 
 def _matched(match: Match, text: str) -> str:
-    lines = text.splitlines()[match.line - 1 : match.end_line]
+    lines = _lines(text)[match.line - 1 : match.end_line]
     if len(lines) == 1:
         return lines[0][max(0, match.column - 1) : max(1, match.end_column - 1)]
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=1)  # matches come file by file, and there may be many
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def _match(item: Mapping[str, Any]) -> Match:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,13 +20,13 @@ from aegis.security.desk import Desk
 from aegis.security.manifest_tools.kubesec_answer import (
     NAME,
     Question,
-    Unreadable,
     Verdict,
     findings,
     question,
-    shown,
     verdicts,
 )
+from aegis.security.manifest_tools.words import Failed, Unreadable, home_of, listed, shown
+from aegis.security.strict_yaml import NotCanonical
 
 if TYPE_CHECKING:
     import aiohttp
@@ -44,15 +43,6 @@ _NO_ERRORS: Final = (0, 2)
 class _Answer:
     body: bytes
     trouble: str = ""
-
-
-class _Failed(Exception):
-    """The tool did not answer."""
-
-    def __init__(self, status: ScanStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class Kubesec:
@@ -73,7 +63,7 @@ class Kubesec:
             return Tool(name=NAME, absent=f"there is no program kubesec. {_INSTALL}")
         try:
             said = await _run(program, ["version"], desk, timeout=_SECONDS_FOR_VERSION)
-        except _Failed:
+        except Failed:
             return Tool(name=NAME, digest=_digest(program))
         words = said.stdout.decode(errors="replace").split()
         version = words[1] if words[:1] == ["version"] and len(words) > 1 else ""
@@ -83,14 +73,12 @@ class Kubesec:
         """Ask about every object that bears a pod; one that is not scored makes the scan PARTIAL."""
         assert isinstance(subject, Manifests)  # noqa: S101 - `accepts` says so
         tool = await self.probe(desk)
-        asked = question(subject.objects)
-        result = ScanResult(
-            scanner=NAME,
-            status=ScanStatus.SKIPPED,
-            tool=tool,
-            reason=tool.absent,
-            coverage=Coverage(expected=tuple(map(str, asked.refs))),
-        )
+        result = ScanResult(scanner=NAME, status=ScanStatus.SKIPPED, tool=tool, reason=tool.absent)
+        try:
+            asked = question(subject.objects)
+        except NotCanonical as error:
+            return replace(result, status=ScanStatus.ERROR, reason=error.message)
+        result = replace(result, coverage=Coverage(expected=tuple(map(str, asked.refs))))
         if tool.absent:
             return result
         if not asked.refs:
@@ -99,7 +87,7 @@ class Kubesec:
         began = time.monotonic()
         try:
             answer = await (_post if desk.rules.kubesec_url else _pipe)(asked, desk)
-        except _Failed as failed:
+        except Failed as failed:
             return replace(result, status=failed.status, reason=failed.reason, seconds=time.monotonic() - began)
         result = replace(result, seconds=time.monotonic() - began, raw_digest=_sha256(answer.body))
         return _judged(result, answer, asked, least=desk.rules.kubesec_min_score)
@@ -117,12 +105,10 @@ def _judged(result: ScanResult, answer: _Answer, asked: Question, *, least: int)
     scored = tuple(verdict for verdict in said if not verdict.trouble)
     found = tuple(item for verdict in scored for item in findings(verdict, least=least))
     coverage = replace(result.coverage, scanned=tuple(str(verdict.ref) for verdict in scored))
-    reason = "; ".join(f"{verdict.ref} was not scored: {verdict.trouble}" for verdict in said if verdict.trouble)
-    silent = [str(ref) for ref in asked.refs if ref not in {verdict.ref for verdict in said}]
-    if silent:
-        reason = "; ".join(filter(None, (reason, f"nothing was said of {', '.join(silent)}")))
-    if not reason and answer.trouble:
-        reason = answer.trouble
+    heard = {verdict.ref for verdict in said}
+    troubles = [f"{verdict.ref} was not scored: {verdict.trouble}" for verdict in said if verdict.trouble]
+    troubles += [f"nothing was said of {ref}" for ref in asked.refs if ref not in heard]
+    reason = listed(troubles) or answer.trouble
     return replace(
         result,
         status=_status(found, partial=bool(reason)),
@@ -157,7 +143,7 @@ async def _pipe(asked: Question, desk: Desk) -> _Answer:
     assert program is not None  # noqa: S101 - `probe` found it
     said = await _run(program, ["scan", "-"], desk, timeout=desk.rules.seconds(NAME), stdin=asked.text.encode())
     if said.truncated:
-        raise _Failed(ScanStatus.ERROR, "Kubesec wrote more than a report can hold: it was cut off")
+        raise Failed(ScanStatus.ERROR, "Kubesec wrote more than a report can hold: it was cut off")
     trouble = ""
     if said.status not in _NO_ERRORS or not said.stdout.strip():
         trouble = shown(f"it ended with status {said.status}: {said.stderr.decode(errors='replace')}").rstrip(" :")
@@ -171,23 +157,23 @@ async def _run(program: Path, arguments: list[str], desk: Desk, *, timeout: floa
     find, so where no schemas are configured it is given one that any object meets.
 
     Raises:
-        _Failed: if it cannot be run, or its time is up.
+        Failed: if it cannot be run, or its time is up.
     """
-    with tempfile.TemporaryDirectory(prefix="aegis-kubesec-") as home:
-        anything = Path(home, "anything.json")
+    with home_of(NAME) as home:
+        anything = home / "anything.json"
         anything.write_text("{}", encoding="utf-8")
         env = {
             "PATH": desk.path,
-            "HOME": home,
-            "TMPDIR": home,
+            "HOME": str(home),
+            "TMPDIR": str(home),
             "SCHEMA_LOCATION": desk.rules.kubesec_schemas or str(anything),
         }
         try:
-            return await run([str(program), *arguments], timeout=timeout, env=env, cwd=Path(home), stdin=stdin)
+            return await run([str(program), *arguments], timeout=timeout, env=env, cwd=home, stdin=stdin)
         except TimedOut as error:
-            raise _Failed(ScanStatus.TIMEOUT, f"Kubesec did not end within {timeout:g} s") from error
+            raise Failed(ScanStatus.TIMEOUT, f"Kubesec did not end within {timeout:g} s") from error
         except Unavailable as error:
-            raise _Failed(ScanStatus.ERROR, error.message) from error
+            raise Failed(ScanStatus.ERROR, error.message) from error
 
 
 @lru_cache(maxsize=8)
@@ -197,8 +183,12 @@ def _digest_of(path: str, _changed: int, _size: int) -> str:
 
 
 def _digest(program: Path) -> str:
+    """Empty for a program that may be run and not be read."""
     state = program.stat()
-    return _digest_of(str(program), state.st_mtime_ns, state.st_size)
+    try:
+        return _digest_of(str(program), state.st_mtime_ns, state.st_size)
+    except OSError:
+        return ""
 
 
 def _sha256(data: bytes) -> str:
@@ -212,7 +202,7 @@ async def _post(asked: Question, desk: Desk) -> _Answer:
     """Ask a server; a score decides nothing about the status with which it answers.
 
     Raises:
-        _Failed: if it does not answer, or with too much.
+        Failed: if it does not answer, or with too much.
     """
     import aiohttp  # it takes long, and few have a server
 
@@ -227,10 +217,10 @@ async def _post(asked: Question, desk: Desk) -> _Answer:
             body = await _read(response.content)
             trouble = "" if response.status == 200 else f"the server answered with {response.status}"  # noqa: PLR2004
     except TimeoutError as error:
-        raise _Failed(ScanStatus.TIMEOUT, f"the Kubesec server at {url} did not answer within {seconds:g} s") from error
+        raise Failed(ScanStatus.TIMEOUT, f"the Kubesec server at {url} did not answer within {seconds:g} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         reason = f"the Kubesec server at {url} did not answer: {shown(error) or type(error).__name__}"
-        raise _Failed(ScanStatus.ERROR, reason) from error
+        raise Failed(ScanStatus.ERROR, reason) from error
     return _Answer(body=body, trouble=trouble)
 
 
@@ -239,7 +229,7 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     async for chunk in content.iter_any():
         body += chunk
         if len(body) > _ANSWER_LIMIT:
-            raise _Failed(ScanStatus.ERROR, "the Kubesec server wrote more than a report can hold: it was cut off")
+            raise Failed(ScanStatus.ERROR, "the Kubesec server wrote more than a report can hold: it was cut off")
     return bytes(body)
 
 
@@ -247,7 +237,7 @@ def _address(configured: str) -> str:
     """Where to post.
 
     Raises:
-        _Failed: for what is no address of a server, and for the public service: manifests stay here.
+        Failed: for what is no address of a server, and for the public service: manifests stay here.
     """
     try:
         parts = urlsplit(configured)
@@ -255,9 +245,9 @@ def _address(configured: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme not in {"http", "https"} or not host:
-        raise _Failed(ScanStatus.ERROR, "security.kubesec_url is no URL of a server")
+        raise Failed(ScanStatus.ERROR, "security.kubesec_url is no URL of a server")
     if host == _PUBLIC or host.endswith(f".{_PUBLIC}"):
-        raise _Failed(ScanStatus.ERROR, "security.kubesec_url names the public service: manifests are not sent there")
+        raise Failed(ScanStatus.ERROR, "security.kubesec_url names the public service: manifests are not sent there")
     path = parts.path.rstrip("/")
     return parts._replace(path=path if path.endswith("/scan") else f"{path}/scan", fragment="").geturl()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,10 +22,11 @@ from aegis.model.refs import ObjectRef
 from aegis.model.scan import Coverage, Manifests, ScanResult, ScanStatus, Source, Subject, Tool
 from aegis.model.security import SecurityFinding
 from aegis.security.desk import Desk
-from aegis.security.manifest_tools.kubesec_answer import Unreadable, shown
 from aegis.security.manifest_tools.material import Material, Sheet, of_objects, of_tree
 from aegis.security.manifest_tools.semgrep_answer import NAME, Report, RuleCard, cards, findings, read_report
 from aegis.security.manifest_tools.source_tree import read_tree
+from aegis.security.manifest_tools.words import Failed, Unreadable, home_of, listed, shown
+from aegis.security.strict_yaml import NotCanonical
 
 _INSTALL: Final = "Install Semgrep (pip install 'kube-aegis[scanners]'), or name its program in security.semgrep_path."
 _RULE_SECONDS: Final = 10
@@ -62,15 +62,6 @@ class _Rules:
     cards: Mapping[str, RuleCard]
 
 
-class _Failed(Exception):
-    """The tool did not answer."""
-
-    def __init__(self, status: ScanStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
 class Semgrep:
     """Semgrep, with AEGIS's rules."""
 
@@ -92,9 +83,9 @@ class Semgrep:
         key = (str(program), state.st_mtime_ns, state.st_size)
         if key not in self._versions:
             try:
-                with tempfile.TemporaryDirectory(prefix="aegis-semgrep-") as home:
-                    said = await _run([str(program), "--version"], desk, Path(home))
-            except _Failed:
+                with home_of(NAME) as home:
+                    said = await _run([str(program), "--version"], desk, home)
+            except Failed:
                 return Tool(name=NAME, digest=rules().digest)
             self._versions[key] = shown(said.stdout, 40)
         return Tool(name=NAME, version=self._versions[key], digest=rules().digest)
@@ -110,16 +101,18 @@ class Semgrep:
             material = await asyncio.to_thread(_material, subject)
         except OSError as error:
             return replace(result, status=ScanStatus.ERROR, reason=f"it cannot be read: {error}")
-        result = replace(result, coverage=Coverage(expected=material.parts, notes=material.notes))
+        except NotCanonical as error:
+            return replace(result, status=ScanStatus.ERROR, reason=error.message)
+        result = replace(result, coverage=Coverage(expected=material.parts))
         if not material.sheets:
             return _nothing(result, material)
         try:
-            with tempfile.TemporaryDirectory(prefix="aegis-semgrep-") as home:
-                argv = await asyncio.to_thread(_lay_out, program, material, Path(home))
-                said = await _run(argv, desk, Path(home))
-        except _Failed as failed:
+            with home_of(NAME) as home:
+                argv = await asyncio.to_thread(_lay_out, program, material, home)
+                said = await _run(argv, desk, home)
+        except Failed as failed:
             return replace(result, status=failed.status, reason=failed.reason)
-        return _judged(result, said, material)
+        return await asyncio.to_thread(_judged, result, said, material)
 
 
 @cache
@@ -142,7 +135,7 @@ def _material(subject: Subject) -> Material:
 
 def _nothing(result: ScanResult, material: Material) -> ScanResult:
     if material.troubles:
-        return replace(result, status=ScanStatus.PARTIAL, reason="; ".join(material.troubles))
+        return replace(result, status=ScanStatus.PARTIAL, reason=listed(material.troubles))
     note = "there is no manifest, Dockerfile or shell script"
     return replace(result, status=ScanStatus.CLEAN, coverage=Coverage(notes=(note,)))
 
@@ -165,7 +158,7 @@ async def _run(argv: list[str], desk: Desk, home: Path) -> Finished:
     """Run it with a home of its own, and told by every means that there is to leave the network alone.
 
     Raises:
-        _Failed: if it cannot be run, its time is up, or it writes too much.
+        Failed: if it cannot be run, its time is up, or it writes too much.
     """
     env = {
         "PATH": f"{Path(argv[0]).parent}:{desk.path}",
@@ -184,11 +177,11 @@ async def _run(argv: list[str], desk: Desk, home: Path) -> Finished:
     try:
         done = await run(argv, timeout=seconds, env=env, cwd=home)
     except TimedOut as error:
-        raise _Failed(ScanStatus.TIMEOUT, f"Semgrep did not end within {seconds:g} s") from error
+        raise Failed(ScanStatus.TIMEOUT, f"Semgrep did not end within {seconds:g} s") from error
     except Unavailable as error:
-        raise _Failed(ScanStatus.ERROR, error.message) from error
+        raise Failed(ScanStatus.ERROR, error.message) from error
     if done.truncated:
-        raise _Failed(ScanStatus.ERROR, "Semgrep wrote more than a report can hold: it was cut off")
+        raise Failed(ScanStatus.ERROR, "Semgrep wrote more than a report can hold: it was cut off")
     return done
 
 
@@ -212,7 +205,7 @@ def _judged(result: ScanResult, said: Finished, material: Material) -> ScanResul
     blind = {sheet.part for sheet in unseen}
     read = {sheet.part for sheet in material.sheets} - blind
     words = [f"{sheet.part}: {report.troubles.get(_path(sheet), 'it was not looked at')}" for sheet in unseen]
-    reason = "; ".join(dict.fromkeys((*material.troubles, *words)))
+    reason = listed((*material.troubles, *words))
     return replace(
         result,
         status=_status(found, partial=bool(reason)),

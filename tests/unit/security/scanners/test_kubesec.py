@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,19 @@ async def test_a_program_that_cannot_be_run_is_an_error(tmp_path: Path) -> None:
     program = tmp_path / "kubesec"
     program.write_text("no program")
     result = await scan(program, bearer())
+    assert result.status is ScanStatus.ERROR
+
+
+async def test_no_room_to_work_in_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = install(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    result = await scan(program, bearer())
+    assert result.status is ScanStatus.ERROR
+    assert "no room" in result.reason
+
+
+async def test_an_object_that_json_does_not_have_is_an_error(tmp_path: Path) -> None:
+    result = await scan(install(tmp_path), bearer(privileged=float("nan")))
     assert result.status is ScanStatus.ERROR
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,38 @@ async def test_the_fault_table(tmp_path: Path, fault: Fault) -> None:
     assert result.reason
     assert "\x1b" not in result.reason
     await tool.assert_nothing_is_left()
+
+
+async def test_no_room_to_work_in_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = FakeTool.install(tmp_path, "semgrep", answer=report())
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    result = await PLUGIN.scan(Manifests(objects=(POD,)), Desk(rules=ScanRules(programs={"semgrep": tool.path})))
+    assert result.status is ScanStatus.ERROR
+    assert "no room" in result.reason
+
+
+async def test_an_object_that_json_does_not_have_is_an_error(tmp_path: Path) -> None:
+    result = await scan(tmp_path, report(), POD | {"spec": {"x": float("nan")}})
+    assert result.status is ScanStatus.ERROR
+
+
+async def test_many_troubles_are_told_in_few_words(tmp_path: Path) -> None:
+    objects = [POD | {"metadata": {"name": f"web-{number}"}} for number in range(100)]
+    result = await scan(tmp_path, report(scanned=()), *objects)
+    assert "and 92 more" in result.reason
+    assert len(result.coverage.missing) == 100
+
+
+async def test_many_matches_in_a_large_file_take_no_long_time(tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    lines = 20_000
+    (folder / "a.sh").write_text("".join(f"chmod 777 {number}\n" for number in range(lines)), encoding="utf-8")
+    sheet = "sheets/00001-script.sh"
+    answer = report(*(match("shell-opens-files", sheet, number) for number in range(1, lines + 1)), scanned=[sheet])
+    tool = FakeTool.install(tmp_path, "semgrep", answer=answer)
+    result = await PLUGIN.scan(Source(path=folder), Desk(rules=ScanRules(programs={"semgrep": tool.path})))
+    assert result.status is ScanStatus.FINDINGS
 
 
 # ── the rules ────────────────────────────────────────────────────────────────────────────────────────────────────────
