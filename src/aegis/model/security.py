@@ -25,6 +25,8 @@ class Severity(IntEnum):
     @classmethod
     def of(cls, word: object) -> Severity:
         """The severity that a tool's word names, in any case; UNKNOWN for any other."""
+        if isinstance(word, cls):
+            return word
         return _WORDS.get(str(word or "").strip().upper(), cls.UNKNOWN)
 
 
@@ -49,6 +51,9 @@ class Category(StrEnum):
     RUNTIME = "runtime"
     SECRET = "secret"  # noqa: S105 - the name of a kind
     CODE = "code"
+
+
+_NOWHERE = ObjectRef(api_version="", kind="", name="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +81,11 @@ class SecurityFinding:
     """
 
     source: str
-    rule_id: str
+    rule_id: str = ""
     severity: Severity
     title: str
     description: str
-    subject: ObjectRef
+    subject: ObjectRef = _NOWHERE
     location: str = ""
     reference: str = ""
     category: Category = Category.CONFIG
@@ -91,6 +96,11 @@ class SecurityFinding:
     purl: str = ""
     file: str = ""
     line: int = 0
+
+    def __post_init__(self) -> None:
+        """Scripts may name the severity by its word, and give no reference as None."""
+        object.__setattr__(self, "severity", Severity.of(self.severity))
+        object.__setattr__(self, "reference", self.reference or "")
 
     @property
     def ids(self) -> frozenset[str]:

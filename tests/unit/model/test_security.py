@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aegis.model.refs import ObjectRef
-from aegis.model.security import Category, SecurityComparison, SecurityFinding, Severity, bare_purl, secret_mark
+from aegis.model.security import Category, SecurityComparison, SecurityFinding, Severity, bare_purl, groups, secret_mark
 
 WEB2 = ObjectRef(api_version="v1", kind="Image", name="shop/web:2")
 
@@ -141,3 +143,47 @@ def test_severities_are_read_from_any_tool() -> None:
     assert Severity.of("critical") is Severity.CRITICAL
     assert Severity.of("WARNING") is Severity.MEDIUM
     assert Severity.of("no idea") is Severity.of(None) is Severity.UNKNOWN
+
+
+def test_scripts_may_give_words() -> None:
+    words: Any = {"severity": "high", "reference": None}
+    given = SecurityFinding(source="mine", title="t", description="d", **words)
+    assert (given.severity, given.reference) == (Severity.HIGH, "")
+    assert given.to_dict()["severity"] == "HIGH"
+
+
+IDS = ("CVE-1", "CVE-2", "GHSA-1", "GHSA-2")
+FINDINGS = st.lists(
+    st.builds(
+        lambda name, others, package, severity: vulnerability(
+            name, f"pkg:pypi/{package}@1", aliases=tuple(others), severity=severity
+        ),
+        st.sampled_from(IDS),
+        st.lists(st.sampled_from(IDS), max_size=2),
+        st.sampled_from("ab"),
+        st.sampled_from(Severity),
+    ),
+    max_size=8,
+).map(tuple)
+
+
+@given(before=FINDINGS, after=FINDINGS)
+def test_before_and_after_are_one_matter(
+    before: tuple[SecurityFinding, ...], after: tuple[SecurityFinding, ...]
+) -> None:
+    forth, back = SecurityComparison(before=before, after=after), SecurityComparison(before=after, after=before)
+    marks = [{item.fingerprint for item in side} for side in (forth.fixed, back.new, forth.new, back.fixed)]
+    assert marks[0] == marks[1]
+    assert marks[2] == marks[3]
+    assert len(forth.fixed) + len(forth.new) + len(forth.same) == len(groups((*before, *after)))
+    assert not {item.fingerprint for item in forth.worse} & {item.fingerprint for item in forth.new}
+    idle = SecurityComparison(before=before, after=before)
+    assert idle.fixed == idle.new == idle.worse == ()
+
+
+@given(findings=FINDINGS)
+def test_faults_do_not_share_a_name_in_one_place(findings: tuple[SecurityFinding, ...]) -> None:
+    found = groups(findings)
+    assert sorted(map(id, findings)) == sorted(id(item) for fault in found for item in fault)
+    names = [{(item.place, name) for item in fault for name in item.ids} for fault in found]
+    assert all(not one & other for number, one in enumerate(names) for other in names[:number])
