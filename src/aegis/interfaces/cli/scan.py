@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from aegis.errors import PermissionDenied, Unavailable, UsageError
+from aegis.errors import NotFound, PermissionDenied, Unavailable, UsageError
 from aegis.interfaces.cli.options import Globals, group, parse_duration
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, write
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async, settings_of
+from aegis.model.refs import ObjectRef
 
 if TYPE_CHECKING:
     from aegis.interfaces.cli.scan_run import Asked
@@ -230,12 +232,24 @@ async def _runtime(options: Globals, since: str, how: dict[str, Any]) -> int:
     now = datetime.now(UTC)
     begin = _moment(since, now)
     async with opened(options, only_read=True) as system:
-        await _require_logs(system)
         namespace = namespace_of(options, system)
+        await _require_namespace(system, namespace)
+        await _require_logs(system)
         subject = Runtime(namespace=namespace, since=begin, until=now)
         asked = _with(Asked(family=Family.RUNTIME, names=(namespace,), subjects=(subject,)), how)
         desk = Desk(rules=scan_rules(system.settings), reader=system.reader)
         return _told(options, await run_scan(asked, desk, system.settings, progress_of(options)))
+
+
+async def _require_namespace(system: System, name: str) -> None:
+    """It is there, as far as one may know.
+
+    Raises:
+        NotFound: if it is not.
+    """
+    with suppress(PermissionDenied):
+        if await system.reader.find(ObjectRef(api_version="v1", kind="Namespace", name=name)) is None:
+            raise NotFound(f"there is no namespace {name}", hint="kubectl get namespaces lists them.")
 
 
 async def _require_logs(system: System) -> None:
