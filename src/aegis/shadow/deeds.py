@@ -12,7 +12,7 @@ from aegis.model.refs import JsonObject, ObjectRef
 from aegis.model.scan import Coverage, Runtime, ScanResult, ScanStatus, Tool
 from aegis.model.security import Category, SecurityFinding
 from aegis.model.verdict import GateResult, Outcome
-from aegis.security.runtime import SEVERITIES
+from aegis.security.sight import SEVERITIES
 from aegis.shadow.alerts import GATE, OURS, Deed, Shown
 from aegis.shadow.scanning import Look, Looks
 

@@ -19,7 +19,8 @@ from aegis.falco.priority import Priority
 from aegis.model.scan import Coverage, Runtime, ScanResult, ScanStatus, Subject, Tool
 from aegis.ports import ClusterReader
 from aegis.security.desk import Desk
-from aegis.security.runtime import Sight, findings_of, see
+from aegis.security.runtime import see
+from aegis.security.sight import Sight, findings_of
 
 NAME: Final = "falco"
 

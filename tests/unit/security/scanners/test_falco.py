@@ -43,7 +43,7 @@ class World(FalcoLogs):
     """A cluster as far as the scanner reads it."""
 
     others: dict[str, list[JsonObject]] = field(default_factory=dict)
-    namespaces: set[str] = field(default_factory=lambda: {"demo"})
+    namespaces: dict[str, JsonObject] = field(default_factory=lambda: {"demo": {"kind": "Namespace"}})
     forbidden: set[str] = field(default_factory=set)
 
     async def list(
@@ -56,7 +56,9 @@ class World(FalcoLogs):
         return await FalcoLogs.list(self, api_version, kind, namespace=namespace, labels=labels, fields=fields)
 
     async def find(self, ref: ObjectRef) -> JsonObject | None:  # type: ignore[override]  # of the port
-        return {"kind": "Namespace"} if ref.name in self.namespaces else None
+        if ref.kind in self.forbidden:
+            raise PermissionDenied(f"not permitted: get {ref.kind}")
+        return self.namespaces.get(ref.name)
 
     def line(self, text: str, seconds: float = 2.0, node: str = "node-1") -> None:
         self.write(f"falco-{node}", text, seconds)
@@ -277,6 +279,19 @@ async def test_a_falco_that_was_away_is_partial(pod: dict[str, Any], reason: str
     assert result.status is ScanStatus.PARTIAL
     assert reason in result.reason
     assert len(result.findings) == (1 if "restarts" in pod else 0), "the run before is read too"
+
+
+@pytest.mark.parametrize(
+    ("made", "status"), [(15, ScanStatus.CLEAN), (9, ScanStatus.PARTIAL), (None, ScanStatus.PARTIAL)]
+)
+async def test_a_namespace_had_to_be_watched_only_since_it_was_made(made: float | None, status: ScanStatus) -> None:
+    world = World(pods=[workload_pod("web", "node-1", WEB)])
+    world.put(falco_pod("falco-node-1", started=at(11), ready=at(12)), head=at(11))
+    if made:
+        world.namespaces["demo"] = {"metadata": {"creationTimestamp": at(made).strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    assert (await world.scan()).status is status
+    world.forbidden.add("Namespace")
+    assert (await world.scan()).status is ScanStatus.PARTIAL
 
 
 async def test_a_rotated_log_is_partial() -> None:
