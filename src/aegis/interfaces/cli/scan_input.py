@@ -74,6 +74,14 @@ def shown(path: Path) -> str:
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else path).as_posix()
 
 
+def within_repository() -> str:
+    """The working folder as seen from the root of its git repository; empty at the root, and where there is none."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    found = here.relative_to(root).as_posix()
+    return "" if found == "." else found
+
+
 def _files(name: str) -> list[Path]:
     path = Path(name)
     if name == STDIN or not path.is_dir():

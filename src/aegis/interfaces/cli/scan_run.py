@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from aegis.errors import UsageError
-from aegis.interfaces.cli.scan_input import shown
+from aegis.interfaces.cli.scan_input import shown, within_repository
 from aegis.model.report import SecurityReport
 from aegis.model.scan import Manifests, ScanResult, ScanStatus, Source, Subject, Tool
 from aegis.model.security import Severity
@@ -160,6 +160,7 @@ def _judged(
             ended=report.timestamp,
             baseline=asked.baseline,
             ceiling=Severity[security.ceiling] if security.ceiling else None,
+            within=within_repository(),
             unread=asked.unread,
             before=before,
             must=frozenset({*asked.scanners, *(name for name in asked.required if name in report.scanner_results)}),

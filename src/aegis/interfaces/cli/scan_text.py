@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from aegis.interfaces.cli.output import columns
 from aegis.model.security import SecurityFinding
 from aegis.security.reports.document import summary
-from aegis.security.reports.place import place_of
 from aegis.security.reports.scan import Scan, Verdict
 from aegis.security.reports.text import line
 
@@ -44,8 +43,7 @@ def _findings(scan: Scan) -> str:
 
 
 def _row(scan: Scan, item: SecurityFinding) -> tuple[str, ...]:
-    place = place_of(scan, item)
-    where = f"{place.file}:{place.line}" if item.file and place.line else str(item.subject)
+    where = f"{item.file}:{item.line}" if item.file and item.line else str(item.subject)
     package = " ".join(filter(None, (item.package, item.installed_version)))
     mended = f" (mended in {item.fixed_version})" if item.fixed_version else ""
     what = f"{package}{mended}: {item.title}" if package else f"{item.title}: {item.location}".removesuffix(": ")

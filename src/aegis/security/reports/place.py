@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from posixpath import join, normpath
 from typing import Final
 
 from aegis.model.security import SecurityFinding
@@ -27,9 +28,10 @@ class Place:
 
 
 def place_of(scan: Scan, item: SecurityFinding) -> Place:
-    """The file that the finding names; else what was scanned: an image, a URL, a workload."""
+    """The file that the finding names, as its repository has it; else what was scanned: an image, a URL, a workload."""
     if item.file:
-        return Place(file=relative(item.file), line=item.line)
+        path = item.file if item.file == "stdin" else normpath(join(scan.within, item.file))
+        return Place(file=relative(path), line=item.line)
     parts = (item.subject.namespace, item.subject.kind, item.subject.name)
     named = "/".join(filter(None, parts)) if scan.family is Family.RUNTIME else item.subject.name
     return Place(file=relative(named or (scan.subjects or ("unknown",))[0]))

@@ -59,6 +59,8 @@ class Scan:
         fail_on: the lowest severity that fails it; an unknown one always does.
         baseline: what it is compared with; empty: nothing.
         ceiling: a finding so severe fails it in any case, even where it is not new.
+        within: the folder of the repository in which it was begun, relative to the repository's; viewers take paths from
+            there. Empty: the repository's own, or none.
         unread: what was found and could not be taken for a manifest, in words.
         before: what scanners said of the baseline.
         must: scanners that were asked for by name: without one of them there is no answer.
@@ -76,6 +78,7 @@ class Scan:
     ended: datetime
     baseline: str = ""
     ceiling: Severity | None = None
+    within: str = ""
     unread: tuple[str, ...] = ()
     before: tuple[ScanResult, ...] = ()
     must: frozenset[str] = frozenset()

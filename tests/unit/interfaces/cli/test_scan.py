@@ -228,6 +228,20 @@ def test_every_form_goes_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_paths_are_those_of_the_repository_where_others_look(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".git").mkdir()
+    Path("deploy").mkdir()
+    Path("pod.yaml").rename("deploy/pod.yaml")
+    monkeypatch.chdir("deploy")
+    assert scanned(capsys, "manifest", "pod.yaml", status=1)["findings"][0]["file"] == "pod.yaml"
+    assert run(["scan", "manifest", "pod.yaml", "-q", "-o", "sarif"]) == 1
+    results = [one for made in json.loads(capsys.readouterr().out)["runs"] for one in made["results"]]
+    places = {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in results}
+    assert places == {"deploy/pod.yaml"}
+
+
 def test_an_annotation_that_tells_scanners_to_look_away_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     quiet = PRIVILEGED.replace("{name: web}", '{name: web, annotations: {checkov.io/skip1: "CKV_K8S_16=ok"}}')
     Path("quiet.yaml").write_text(quiet, encoding="utf-8")

@@ -16,6 +16,22 @@ def test_the_file_and_line_of_the_finding() -> None:
     assert place_of(scan(looked("podsecurity", item)), item) == Place(file="deploy/web.yaml", line=7)
 
 
+@pytest.mark.parametrize(
+    ("within", "file", "shown"),
+    [
+        ("", "web.yaml", "web.yaml"),
+        ("deploy", "web.yaml", "deploy/web.yaml"),
+        ("deploy/prod", "../base/web.yaml", "deploy/base/web.yaml"),
+        ("deploy", "/elsewhere/web.yaml", "elsewhere/web.yaml"),
+        ("deploy", "../../outside.yaml", "outside.yaml"),
+        ("deploy", "stdin", "stdin"),
+    ],
+)
+def test_a_path_is_that_of_the_repository(within: str, file: str, shown: str) -> None:
+    item = privileged(file=file)
+    assert place_of(scan(looked("podsecurity", item), within=within), item).file == shown
+
+
 def test_an_image_is_shown_by_its_name() -> None:
     assert place_of(of_image(), vulnerable()) == Place(file=IMAGE.name)
 
