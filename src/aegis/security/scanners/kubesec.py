@@ -62,7 +62,7 @@ class Kubesec:
         if program is None:
             return Tool(name=NAME, absent=f"there is no program kubesec. {_INSTALL}")
         try:
-            said = await _run(program, ["version"], desk, timeout=_SECONDS_FOR_VERSION)
+            said = await _run(program, ["version"], desk, timeout=min(_SECONDS_FOR_VERSION, desk.rules.seconds(NAME)))
         except Failed:
             return Tool(name=NAME, digest=_digest(program))
         words = said.stdout.decode(errors="replace").split()

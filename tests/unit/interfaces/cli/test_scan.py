@@ -147,6 +147,27 @@ def test_a_scanner_that_is_switched_off_is_a_gap(
     scanned(capsys, "manifest", "pod.yaml", "--scanner", "podsecurity", status=1)
 
 
+@pytest.mark.parametrize(
+    ("does", "status"),
+    [("exec sleep 60", "timeout"), ("exit 0", "error"), ("echo nonsense", "error"), ("kill -9 $$", "error")],
+)
+def test_a_tool_that_fails_leaves_the_question_open(
+    does: str, status: str, bare_machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = bare_machine / "kubesec"
+    tool.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("AEGIS_SECURITY__KUBESEC_PATH", str(tool))
+    if status == "timeout":
+        monkeypatch.setenv("AEGIS_SECURITY__KUBESEC_TIMEOUT_SECONDS", "0.3")
+    Path("plain.yaml").write_text(PRIVILEGED.replace("privileged: true", "privileged: false"), encoding="utf-8")
+    report = scanned(capsys, "manifest", "plain.yaml", status=3)
+    kubesec = report["scanner_results"]["kubesec"]
+    assert ([one["status"] for one in kubesec["results"]], kubesec["outcome"]) == ([status], "ERRORED")
+    monkeypatch.setenv("AEGIS_SECURITY__FAIL_OPEN", "kubesec")
+    assert scanned(capsys, "manifest", "plain.yaml", status=0)["verdict"] == "passed with gaps"
+
+
 def test_a_key_that_stands_twice_is_refused_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     Path("twice.yaml").write_text("apiVersion: v1\nkind: Pod\nkind: ConfigMap\nmetadata: {name: a}\n", encoding="utf-8")
     assert run(["scan", "manifest", "good.yaml", "twice.yaml"]) == 2
