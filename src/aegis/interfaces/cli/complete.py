@@ -1,4 +1,4 @@
-"""What a shell completes: kinds, names, namespaces, contexts, incidents, shadows, scenarios.
+"""What a shell completes: kinds, names, namespaces, contexts, incidents, shadows, scenarios, scanners.
 
 A person waits for it between two keystrokes: what needs no cluster is read from files, a cluster is asked only where its
 address answers within a tenth of a second, and after a second and a half there is nothing to complete. Nothing is ever
@@ -98,6 +98,16 @@ def scenarios(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
         return [name for name in [*names(), "all"] if name.startswith(incomplete)]
     except AegisError:
         return []
+
+
+def scanners(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Those of this program, by their modules' names: none of them is imported."""
+    import pkgutil
+
+    from aegis.security import scanners as package
+
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [name for name in names if name.startswith(incomplete) and not name.startswith("_")]
 
 
 def _names(options: Meant, word: str) -> list[str]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from aegis.errors import NotFound, PermissionDenied, Unavailable, UsageError
-from aegis.interfaces.cli.options import Globals, group, parse_duration
+from aegis.interfaces.cli.options import Globals, completing, group, parse_duration
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, write
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async, settings_of
@@ -58,7 +58,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What every scan takes."""
     for option in (
         click.option(
-            "--scanner", "scanners", multiple=True, metavar="NAME", help="Only this scanner; it must be there."
+            "--scanner",
+            "scanners",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=completing("scanners"),
+            help="Only this scanner; it must be there.",
         ),
         click.option(
             "--waivers",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from aegis.model.refs import JsonObject
 from aegis.model.scan import ScanResult
 from aegis.security.reports.scan import Scan, State, state_of, why
 from aegis.security.reports.text import cleaned
+
+_scanner = attrgetter("scanner")
 
 
 def fields(scan: Scan) -> JsonObject:
@@ -21,6 +25,7 @@ def fields(scan: Scan) -> JsonObject:
         "fail_on": scan.fail_on.name,
         "failing": [item.fingerprint for item in scan.failing],
         "scanners": [summary(name, results) for name, results in scan.report.scanner_results.items()],
+        "baseline_scanners": [summary(name, list(results)) for name, results in groupby(scan.before, _scanner)],
         **report,
         "passed": scan.verdict.value == "passed",
         "gaps": list(dict.fromkeys((*scan.gaps, *report["gaps"]))),

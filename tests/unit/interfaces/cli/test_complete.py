@@ -153,3 +153,8 @@ def test_zsh_completes(env: dict[str, str]) -> None:
     """
     done = subprocess.run(["zsh", "-f", "-c", script], env=env, text=True, capture_output=True, timeout=60, check=False)
     assert "completed" in done.stdout, done.stderr
+
+
+def test_scanners(complete: Callable[..., list[str]]) -> None:
+    assert complete("scan", "manifest", "--scanner", "po") == ["podsecurity"]
+    assert {"trivy", "semgrep", "kubesec"} <= set(complete("scan", "source", "--scanner", ""))

@@ -17,6 +17,7 @@ GOLDEN = Path(__file__).parent / "golden"
 OLD = vulnerable()
 COMPARED = of_image(
     baseline="registry.example:5000/shop/web:1.1",
+    before=(looked("trivy", OLD),),
     comparison=SecurityComparison(
         before=(OLD, vulnerable(rule_id="CVE-9", aliases=(), package="bash", purl="")), after=(OLD,)
     ),
