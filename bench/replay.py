@@ -12,14 +12,10 @@ without it those of `deploy/falco`).
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import resource
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +57,8 @@ def main() -> None:
     if arguments.only:
         {"aegis": by_aegis, "duckdb": by_duckdb}[arguments.only](arguments.folder)
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made(folder, arguments.rows)
@@ -116,22 +114,29 @@ def by_duckdb(folder: Path) -> None:
 
 
 def told(found: Any, seconds: float) -> None:
+    import hashlib
+
     digest = hashlib.sha256(found.astype("int64").tobytes()).hexdigest()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"matches": len(found), "digest": digest, "seconds": seconds, "peak_mib": peak / 1024}))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
+    print(json.dumps({"matches": len(found), "digest": digest, "seconds": seconds, "peak_mib": peak}))
 
 
 def compare(folder: Path, rows: int, runs: int) -> None:
     """Take turns, so that a drifting machine speed hits both alike."""
+    import statistics
+
     whole: dict[str, list[float]] = {"aegis": [], "duckdb": []}
     inside: dict[str, list[float]] = {"aegis": [], "duckdb": []}
     peak = {"aegis": 0.0, "duckdb": 0.0}
     sets = set()
+    # Compiled files are kept, as they are of what is installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for run in range(runs + 1):
         for who, times in whole.items():
             command = [sys.executable, __file__, "--only", who, "--folder", str(folder)]
             begin = time.perf_counter()
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            out = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
             seconds = time.perf_counter() - begin
             said = json.loads(out)
             sets.add((said["matches"], said["digest"]))

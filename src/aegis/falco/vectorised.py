@@ -14,13 +14,19 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegis.falco.evaluate import ANCESTRAL, Fields, Truth, compiled
-from aegis.falco.tree import And, Condition, Not, Or, columns_of, fields_in
+from aegis.falco.fields import resolve
+from aegis.falco.tree import And, Comparison, Condition, Field, Literal, Not, Or, columns_of, fields_in
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Truths = NDArray[np.uint8]
+    Rows = slice | NDArray[np.intp]
 
 FALSE: Final = 0
 UNKNOWN: Final = 1
@@ -32,9 +38,6 @@ _SPARSE: Final = 8
 """Below one undecided row in so many, rows are picked one by one."""
 _FEW: Final = 256
 """Distinct values that are all tried at once."""
-
-Truths = NDArray[np.uint8]
-Rows = slice | NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,13 @@ class Column:
 
     codes: NDArray[Any]
     values: Sequence[Any]
+
+    @property
+    def are_texts(self) -> bool:
+        """Whether every value is a well-formed text."""
+        if isinstance(self.values, _Values):
+            return self.values.are_texts
+        return all(isinstance(value, str) and _is_well_formed(value) for value in self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +82,24 @@ class Table:
 class _Values(Sequence[Any]):
     """The distinct values of a field, in a file that is read when the first is asked for."""
 
-    def __init__(self, path: Path, *, count: int, is_text: bool) -> None:
-        self._path, self._count, self._is_text = path, count, is_text
+    def __init__(self, path: Path, *, count: int, are_texts: bool) -> None:
+        self._path, self._count, self.are_texts = path, count, are_texts
 
     @staticmethod
     def save(folder: Path, number: int, values: list[Any]) -> dict[str, Any]:
         """Texts one after the other where that is all there is (none holds a NUL), else JSON."""
-        is_text = bool(values) and all(isinstance(value, str) and "\0" not in value for value in values)
-        text = "\0".join(values) if is_text else json.dumps(values)
-        (folder / f"{number}.values").write_bytes(text.encode("utf-8", "surrogatepass"))
-        return {"count": len(values), "is_text": is_text}
+        are_texts = bool(values) and all(
+            isinstance(value, str) and "\0" not in value and _is_well_formed(value) for value in values
+        )
+        text = "\0".join(values) if are_texts else json.dumps(values)
+        (folder / f"{number}.values").write_text(text, encoding="utf-8", newline="")
+        return {"count": len(values), "are_texts": are_texts}
 
     def __len__(self) -> int:
         return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._all)
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -97,8 +112,8 @@ class _Values(Sequence[Any]):
 
     @functools.cached_property
     def _all(self) -> list[Any]:
-        text = self._path.read_bytes().decode("utf-8", "surrogatepass")
-        return text.split("\0") if self._is_text else list(json.loads(text))
+        text = self._path.read_bytes().decode()
+        return text.split("\0") if self.are_texts else list(json.loads(text))
 
 
 def opened(folder: Path) -> Table:
@@ -107,7 +122,8 @@ def opened(folder: Path) -> Table:
     columns = {}
     for number, column in enumerate(said["columns"]):
         path = folder / f"{number}.codes"
-        codes = np.memmap(path, dtype=column["kind"], mode="r") if said["rows"] else np.empty(0, column["kind"])
+        # A plain array over the mapped pages: a `memmap` costs more at each slice.
+        codes = np.asarray(np.memmap(path, column["kind"], "r")) if said["rows"] else np.empty(0, column["kind"])
         columns[column["name"]] = Column(codes=codes, values=_Values(folder / f"{number}.values", **column["values"]))
     return Table(rows=said["rows"], columns=columns)
 
@@ -229,7 +245,9 @@ class _Planner:
 
         if len(answers) <= _FEW:
             answers[:] = [answer(code) for code in range(len(answers))]
-            return _Step(lambda rows, _: answers.take(column.codes[rows]), len(answers))
+            return _Step(_narrow(column.codes, answers), len(answers))
+        if column.are_texts and not self._strict and (test := _text_test(condition)) is not None:
+            return _Step(_texts(column, test), len(answers))
 
         def over(rows: Rows, _count: int) -> Truths:
             codes = column.codes[rows]
@@ -261,6 +279,50 @@ class _Planner:
             return answers.take(inverse.reshape(-1))
 
         return _Step(over, sum(len(column.values) for column in columns) << 4)
+
+
+def _narrow(codes: NDArray[Any], answers: Truths) -> Callable[[Rows, int], Truths]:
+    """A look-up in a table of at most 256 answers."""
+    if codes.dtype != np.uint8:
+        return lambda rows, _: answers.take(codes[rows])
+    table = answers.tobytes().ljust(_FEW, b"\0")
+    # Python's own look-up of bytes takes half the time of numpy's.
+    return lambda rows, _: np.frombuffer(bytearray(codes[rows]).translate(table), dtype=np.uint8)
+
+
+_TEXT_TESTS: Final[dict[str, Callable[[str], Callable[[str], bool]]]] = {
+    "=": lambda text: text.__eq__,
+    "==": lambda text: text.__eq__,
+    "contains": lambda text: lambda value: text in value,
+    "startswith": lambda text: lambda value: value.startswith(text),
+    "endswith": lambda text: lambda value: value.endswith(text),
+}
+
+
+def _text_test(condition: Condition) -> Callable[[str], bool] | None:
+    """A check of a text against a text without the way through bytes; None for any other.
+
+    Texts that are well-formed compare as their UTF-8 does.
+    """
+    match condition:
+        case Comparison(Field() as field, operator, Literal(text), "") if operator in _TEXT_TESTS:
+            entry = resolve(field)
+            is_text = entry.kind == "text" and not entry.is_list and _is_well_formed(text)
+            return _TEXT_TESTS[operator](text) if is_text else None
+        case _:
+            return None
+
+
+def _texts(column: Column, test: Callable[[str], bool]) -> Callable[[Rows, int], Truths]:
+    @functools.cache
+    def answers() -> Truths:
+        return np.array([False, *map(test, column.values)], dtype=np.uint8) * np.uint8(TRUE)
+
+    return lambda rows, _: answers().take(column.codes[rows])
+
+
+def _is_well_formed(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _joined(steps: list[_Step], settled: int, join: np.ufunc) -> _Step:

@@ -125,3 +125,22 @@ def test_values_come_back_as_they_were(tmp_path: Path, values: list[Any]) -> Non
     assert {name: list(column.values) for name, column in again.columns.items()} == (
         {"proc.name": values} if values else {}
     )
+
+
+def test_texts_that_are_no_utf_8() -> None:
+    """Half a character and its other half make a whole one, in bytes."""
+    values = ["\udcc3\udca9", "é", "e", *(f"x{number}" for number in range(300))]
+    alerts = [{"proc.name": value} for value in values]
+    for condition in map(parse, ("proc.name = é", "proc.name contains é", "proc.name startswith x1")):
+        expected = [NUMBER[compiled(condition)(fields)] for fields in alerts]
+        assert truths(condition, encoded(alerts)).tolist() == expected
+        assert truths(condition, encoded([{"proc.name": one} for one in values[1:]])).tolist() == expected[1:]
+
+
+@pytest.mark.parametrize("operator", ["=", "==", "!=", "contains", "startswith", "endswith", "icontains", "glob"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_many_texts(operator: str, strict: bool) -> None:
+    alerts: list[dict[str, Any]] = [{"proc.name": f"{number}é1"} for number in range(400)] + [{}]
+    condition = parse(f"proc.name {operator} 1é1")
+    expected = [NUMBER[compiled(condition, absent_is_unknown=strict)(fields)] for fields in alerts]
+    assert truths(condition, encoded(alerts), absent_is_unknown=strict).tolist() == expected
