@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from aegis.security.sandbox import ProofOfConcept, SandboxRules, load_proof
 from aegis.shadow.errand import said, standing, until_ended
 from aegis.shadow.exploiting import Yard, attempt
 from aegis.shadow.namespace import Shadow, arms, expiry
-from aegis.shadow.probe import Place, config_map, probe_pod
+from aegis.shadow.probe import LISTENER_PORT, Place, config_map, probe_pod, wait_for_pod
 from aegis.shadow.stage import fence_off
 from aegis.shadow.tools import TrialTools
 from aegis.shadow.zapping import ZapRules, scan_arm
@@ -81,6 +82,17 @@ async def furnished(place: Place, *, safe: bool) -> Yard:
     return Yard(place=place, workloads=[workload], pods=pods, forbidden=["kubernetes.default.svc:443"], seconds=20.0)
 
 
+@asynccontextmanager
+async def neighbour(place: Place) -> AsyncIterator[str]:
+    """The address of another pod of the arm that takes connections."""
+    name = "control-listener"
+    pod = probe_pod(place.namespace, name, "python:3.12-slim", [str(LISTENER_PORT)], once=False)
+    async with standing(place, [config_map(place.namespace, name, "listen", {}), pod]):
+        async with asyncio.timeout(30):
+            running = await wait_for_pod(place, name, phases=("Running",))
+        yield f"{running['status']['podIP']}:{LISTENER_PORT}"
+
+
 async def reached_by_a_probe(place: Place, addresses: str) -> str:
     """What a pod of the arm that is no proof can do with the script of `escape`: the control."""
     script = config_map(place.namespace, "control", "reach", {})
@@ -109,22 +121,20 @@ async def test_exploitable_before_and_not_after_and_held_to_its_target(tools: Tr
         assert (found.word, found.evidence) == ("false", ("held off with 404",))
 
         pod, other = after.pods[0]["status"]["podIP"], before.pods[0]["status"]["podIP"]
-        with_listener = ",".join([f"{other}:8000", "kubernetes.default.svc:443", f"{pod}:8000"])
-        control = await reached_by_a_probe(after.place, with_listener)
-        assert f"{pod}:8000" in control
-        assert "names" in control
-        elsewhere = f"{other}:8000,kubernetes.default.svc:443,10.96.0.1:443,10.96.0.10:53"
-        found = await attempt(_escape(elsewhere), after)
-        assert (found.word, found.evidence) == ("false", ("worked: nothing",)), found
+        async with neighbour(after.place) as beside:
+            control = await reached_by_a_probe(after.place, f"{beside},{pod}:8000,{other}:8000")
+            assert control.strip() == f"worked: {beside}, {pod}:8000, names"
+            elsewhere = f"{beside},{other}:8000,kubernetes.default.svc:443,10.96.0.1:443,10.96.0.10:53"
+            found = await attempt(proof("escape", command=("python", "/proof/script", elsewhere)), after)
+            assert (found.word, found.evidence) == ("false", ("worked: nothing",)), found
+            found = await attempt(proof("path-traversal"), replace(after, forbidden=[f"{pod}:8000"], patience=0.2))
+            assert found.word == "unknown"
+            assert f"{pod}:8000 can be reached" in found.reason
 
         script = "import time\nprint('on', flush=True)\ntime.sleep(600)\n"
         endless = replace(proof("path-traversal"), name="endless", script=script)
         found = await attempt(endless, replace(after, seconds=1.0))
         assert (found.word, found.reason, found.evidence) == ("unknown", "it did not end within 1 s", ("on",))
-
-        found = await attempt(proof("path-traversal"), replace(after, forbidden=[f"{pod}:8000"], patience=0.2))
-        assert found.word == "unknown"
-        assert f"{pod}:8000 can be reached" in found.reason
 
         rules = ZapRules(image=PLAYER, seconds=20.0)
         unsafe = await scan_arm(before.place, "http://files:80/", rules)
@@ -137,10 +147,6 @@ async def test_exploitable_before_and_not_after_and_held_to_its_target(tools: Tr
         assert absent.status is ScanStatus.SKIPPED
 
         await _nothing_left(after.place)
-
-
-def _escape(addresses: str) -> ProofOfConcept:
-    return proof("escape", command=("python", "/proof/script", addresses))
 
 
 async def _nothing_left(place: Place) -> None:
