@@ -57,6 +57,9 @@ def _leaf(node: Node) -> str:
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, float):  # a reader of YAML 1.1 takes `1e+16` for a text: it wants the point
+        whole, mark, power = json.dumps(value).partition("e")
+        return whole + (".0" if mark and "." not in whole else "") + mark + power
     if not isinstance(value, str):
         return json.dumps(value)
     if _PLAIN.match(value) and value.lower() not in _NOT_PLAIN and not _ORDERS.search(value):

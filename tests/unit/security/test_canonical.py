@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aegis.model.refs import ObjectRef
@@ -42,6 +42,8 @@ def obj(**fields: Any) -> dict[str, Any]:
 
 
 @given(value=VALUES)
+@example(value=5e-324)
+@example(value=1e16)
 def test_the_text_means_the_value_to_any_reader_and_hides_nothing(value: Any) -> None:
     whole = obj(payload=value)
     text = render(whole)
