@@ -60,6 +60,7 @@ class _Pod:
     failed: bool = False
     leaving: bool = False
     signature: Signature | None = None
+    epoch: int = 0
 
 
 class Arm:
@@ -109,7 +110,7 @@ class Arm:
         if not self._is_subject(pod):
             return []
         uid = str((pod.get("metadata") or {}).get("uid") or "")
-        known = self._pods.setdefault(uid, _Pod(pod=pod))
+        known = self._pods.setdefault(uid, _Pod(pod=pod, epoch=self._epoch))
         known.pod = pod
         crashes = [] if known.leaving else self._count(uid, known, now)
         known.leaving = known.leaving or bool((pod.get("metadata") or {}).get("deletionTimestamp"))
@@ -236,8 +237,13 @@ class Arm:
 
     def _forget(self, uid: str, known: _Pod) -> None:
         del self._pods[uid]
-        if known.was_ready and not known.failed:
+        if known.was_ready and not known.failed and not self._is_rolled_away(known):
             self._replaced += 1
+
+    def _is_rolled_away(self, known: _Pod) -> bool:
+        """Whether a pod goes because of the fix: it was there before, or another one has another template."""
+        mine = _template(known.pod)
+        return known.epoch != self._epoch or any(_template(other.pod) != mine for other in self._pods.values())
 
     def _settle(self, now: float) -> None:
         """Availability, and since when all is good without a break."""
@@ -308,3 +314,9 @@ def _ready_targets(endpoint_slice: Json) -> Iterable[str]:
 
 def _in_words(signature: Signature) -> str:
     return f"{signature.reason}: {signature.line}" if signature.line else signature.reason
+
+
+def _template(pod: Json) -> str:
+    """By which hash its controller knows the template that it was made of; empty where there is none."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return str(labels.get("pod-template-hash") or labels.get("controller-revision-hash") or "")

@@ -133,6 +133,32 @@ def test_after_the_fix_counting_starts_anew_even_for_what_is_still_being_read() 
     assert one.tally(0.0).crashes == 1
 
 
+def test_the_rollout_of_the_fix_takes_pods_away_that_were_there_before_it() -> None:
+    one = arm()
+    see(one, pod("before", ready=True))
+    one.rebase()
+    see(one, pod("after", ready=True))
+    one.see_pod("DELETED", pod("before", ready=True), 1.0)
+    assert one.tally(1.0).replaced == 0
+    one.see_pod("DELETED", pod("after", ready=True), 2.0)
+    assert one.tally(2.0).replaced == 1
+
+
+def test_a_pod_that_goes_for_one_of_another_template_is_the_fix_s_own_rollout() -> None:
+    one = arm()
+
+    def of(name: str, template: str) -> Json:
+        made = pod(name, ready=True)
+        return {**made, "metadata": {**made["metadata"], "labels": {"pod-template-hash": template}}}
+
+    one.rebase()
+    see(one, of("old", "1"), of("new", "2"), of("newer", "2"))
+    one.see_pod("DELETED", of("old", "1"), 1.0)
+    assert one.tally(1.0).replaced == 0
+    one.see_pod("DELETED", of("new", "2"), 2.0)
+    assert one.tally(2.0).replaced == 1
+
+
 def test_available_and_stable_need_the_rollout_and_every_pod() -> None:
     one = arm(trials=2)
     see(one, pod("a", ready=True), now=10.0)
