@@ -74,7 +74,11 @@ class Arms:
         return bool(place.roll.residents[found["metadata"]["uid"]].containers)
 
     async def judge(self) -> GateResult:
-        return await PLUGIN.judge(SimpleNamespace(tools=self.tools, places=self.places))  # type: ignore[arg-type]  # what it looks at
+        target = ObjectRef(api_version="v1", kind="Pod", name="web", namespace="shop")
+        trial = SimpleNamespace(
+            tools=self.tools, places=self.places, request=SimpleNamespace(target=target), scanned={}
+        )
+        return await PLUGIN.judge(trial)  # type: ignore[arg-type]  # what it looks at
 
 
 async def falco_ready(world: Any, *, but: frozenset[str] = frozenset()) -> bool:
