@@ -123,7 +123,7 @@ async def test_exploitable_before_and_not_after_and_held_to_its_target(tools: Tr
         pod, other = after.pods[0]["status"]["podIP"], before.pods[0]["status"]["podIP"]
         async with neighbour(after.place) as beside:
             control = await reached_by_a_probe(after.place, f"{beside},{pod}:8000,{other}:8000")
-            assert control.strip() == f"worked: {beside}, {pod}:8000, names"
+            assert control.strip() == f"worked: {beside}, {pod}:8000, names, the cluster's name server"
             elsewhere = f"{beside},{other}:8000,kubernetes.default.svc:443,10.96.0.1:443,10.96.0.10:53"
             found = await attempt(proof("escape", command=("python", "/proof/script", elsewhere)), after)
             assert (found.word, found.evidence) == ("false", ("worked: nothing",)), found
