@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from aegis.security.canonical import Canonical
 
 STDIN: Final = "-"
-_FILES_MOST: Final = 5_000
+_MANIFESTS_MOST: Final = 5_000
+_SOURCES_MOST: Final = 50_000
+"""Of which few are manifests."""
 _KINDS: Final = frozenset({".yaml", ".yml", ".json"})
 _LEFT_OUT: Final = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 _TEMPLATE: Final = (b"{{", b"{%")
@@ -53,7 +55,7 @@ def manifests_within(folder: Path) -> tuple[Canonical, tuple[str, ...]]:
     from aegis.security.strict_yaml import NotCanonical
 
     parts, unread = [], []
-    for path in _walk(folder) if folder.is_dir() else [folder]:
+    for path in _walk(folder, _SOURCES_MOST) if folder.is_dir() else [folder]:
         data = _read(path)
         if b"apiVersion" not in data or b"kind" not in data:
             continue
@@ -86,23 +88,28 @@ def _files(name: str) -> list[Path]:
     path = Path(name)
     if name == STDIN or not path.is_dir():
         return [path]
-    found = list(_walk(path))
+    found = list(_walk(path, _MANIFESTS_MOST))
     if not found:
         raise UsageError(f"no manifest in {name}", hint="Manifests end in .yaml, .yml or .json.")
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """The files of a folder that may be manifests, sorted; links to other folders are not followed.
+def _walk(folder: Path, most: int) -> Iterator[Path]:
+    """The files of a folder that may be manifests, sorted; links to folders are not followed, pipes and devices left out.
 
     Raises:
         UsageError: if there are too many, or a folder cannot be read.
     """
     paths = (Path(at) / name for at, names in _folders(folder) for name in sorted(names))
-    for number, path in enumerate(path for path in paths if path.suffix.lower() in _KINDS):
-        if number == _FILES_MOST:
-            raise UsageError(f"{folder} holds more than {_FILES_MOST} manifests", hint="Name fewer.")
+    for number, path in enumerate(path for path in paths if _may_be_manifest(path)):
+        if number == most:
+            raise UsageError(f"{folder} holds more than {most} manifests", hint="Name fewer.")
         yield path
+
+
+def _may_be_manifest(path: Path) -> bool:
+    """By its name; a link that leads nowhere too, so that it is told, but nothing that could be waited at for ever."""
+    return path.suffix.lower() in _KINDS and (path.is_file() or not path.exists())
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, list[str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Tree
@@ -192,6 +193,18 @@ def test_what_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("loop.yaml", "folder", "/dev/null"):
         assert run(["scan", "manifest", name, "-q"]) == 2, name
     capsys.readouterr()
+
+
+def test_a_pipe_in_a_folder_holds_nobody_up(capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo("pipe.yaml")
+    Path("to-pipe.yaml").symlink_to("pipe.yaml")
+    Path("link.yaml").symlink_to("good.yaml")
+    Path("pod.yaml").unlink()
+    scanned(capsys, "manifest", ".", "--scanner", "podsecurity", status=0)
+    scanned(capsys, "source", ".", "--scanner", "podsecurity", status=0)
+    Path("nowhere.yaml").symlink_to("none")
+    assert run(["scan", "manifest", ".", "-q"]) == 2
+    assert "cannot read nowhere.yaml" in capsys.readouterr().err
 
 
 def test_too_much_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
