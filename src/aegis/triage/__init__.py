@@ -1,1 +1,1 @@
-"""Classifying runtime alerts and mending the rules."""
+"""What an alert means and what to do about it: grouped, judged, mended as narrowly as can be, and proved."""
