@@ -11,10 +11,8 @@ without it those of `deploy/falco`).
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,15 +20,31 @@ from typing import Any
 
 SEED = 2026
 FOLDERS = ("/etc", "/usr/bin", "/var/log", "/home/app", "/srv", "/proc/self", "/opt/load", "/run/secrets")
-VALUES = {
-    "k8s.ns.name": [f"team-{number}" for number in range(40)],
-    "container.image.repository": [f"registry.local/team-{number % 40}/app-{number}" for number in range(400)],
-    "proc.name": ["bash", "sh", "cat", "curl", "python3", "node", "apt-get", "dpkg", *(f"p{n}" for n in range(192))],
-    "proc.pname": ["runc", "bash", "containerd-shim", "cron", *(f"q{n}" for n in range(96))],
-    "user.name": ["root", "app", "www-data", "nobody"],
-    "fd.name": [f"{FOLDERS[number % 8]}/{number}.conf" for number in range(50_000)],
-    "proc.cmdline": [f"cmd-{number % 977} --flag {number}" for number in range(200_000)],
-}
+
+
+def distinct() -> dict[str, list[str]]:
+    """The values that each field has."""
+    return {
+        "k8s.ns.name": [f"team-{number}" for number in range(40)],
+        "container.image.repository": [f"registry.local/team-{number % 40}/app-{number}" for number in range(400)],
+        "proc.name": [
+            "bash",
+            "sh",
+            "cat",
+            "curl",
+            "python3",
+            "node",
+            "apt-get",
+            "dpkg",
+            *(f"p{n}" for n in range(192)),
+        ],
+        "proc.pname": ["runc", "bash", "containerd-shim", "cron", *(f"q{n}" for n in range(96))],
+        "user.name": ["root", "app", "www-data", "nobody"],
+        "fd.name": [f"{FOLDERS[number % 8]}/{number}.conf" for number in range(50_000)],
+        "proc.cmdline": [f"cmd-{number % 977} --flag {number}" for number in range(200_000)],
+    }
+
+
 CONDITION = (
     "k8s.ns.name in (team-1, team-2, team-3, team-4, team-5, team-6) and container.image.repository contains app- "
     "and proc.name in (bash, sh, cat, curl, python3, apt-get) and proc.pname != cron and user.name = root "
@@ -48,15 +62,15 @@ WHERE "k8s.ns.name" IN ('team-1', 'team-2', 'team-3', 'team-4', 'team-5', 'team-
 
 def main() -> None:
     """Make the alerts, let both decide in turns, and say how long it took."""
+    if sys.argv[1:2] == ["--only"]:
+        {"aegis": by_aegis, "duckdb": by_duckdb}[sys.argv[2]](Path(sys.argv[3]))
+        return
+    import argparse
+
     given = argparse.ArgumentParser()
     given.add_argument("--rows", type=int, default=10_000_000)
     given.add_argument("--runs", type=int, default=5)
-    given.add_argument("--only", choices=["aegis", "duckdb"])
-    given.add_argument("--folder", type=Path)
     arguments = given.parse_args()
-    if arguments.only:
-        {"aegis": by_aegis, "duckdb": by_duckdb}[arguments.only](arguments.folder)
-        return
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:
@@ -76,7 +90,7 @@ def made(folder: Path, rows: int) -> None:
 
     random = np.random.default_rng(SEED)
     columns = {}
-    for name, values in VALUES.items():
+    for name, values in distinct().items():
         # Half of all alerts are of a tenth of the values: histories are skewed.
         few = random.integers(0, max(1, len(values) // 10), rows)
         codes = np.where(random.random(rows) < 0.5, few, random.integers(0, len(values), rows)) + 1
@@ -88,7 +102,7 @@ def made(folder: Path, rows: int) -> None:
     picked = ", ".join(f'list_extract(${n + 1}, c{n}) AS "{name}"' for n, name in enumerate(columns))
     path = folder / "alerts.parquet"
     con.execute("CREATE TABLE codes AS SELECT * FROM codes")
-    con.execute(f"COPY (SELECT {picked} FROM codes) TO '{path}' (FORMAT parquet)", [*VALUES.values()])  # noqa: S608
+    con.execute(f"COPY (SELECT {picked} FROM codes) TO '{path}' (FORMAT parquet)", [*distinct().values()])  # noqa: S608
 
 
 def by_aegis(folder: Path) -> None:
@@ -125,6 +139,7 @@ def told(found: Any, seconds: float) -> None:
 def compare(folder: Path, rows: int, runs: int) -> None:
     """Take turns, so that a drifting machine speed hits both alike."""
     import statistics
+    import subprocess
 
     whole: dict[str, list[float]] = {"aegis": [], "duckdb": []}
     inside: dict[str, list[float]] = {"aegis": [], "duckdb": []}
@@ -134,7 +149,7 @@ def compare(folder: Path, rows: int, runs: int) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for run in range(runs + 1):
         for who, times in whole.items():
-            command = [sys.executable, __file__, "--only", who, "--folder", str(folder)]
+            command = [sys.executable, __file__, "--only", who, str(folder)]
             begin = time.perf_counter()
             out = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
             seconds = time.perf_counter() - begin
@@ -164,14 +179,15 @@ def one_by_one() -> None:
     from aegis.falco.vectorised import encoded
 
     choose = random.Random(SEED)
-    alerts = [{name: choose.choice(values) for name, values in VALUES.items()} for _ in range(50_000)]
+    known = distinct()
+    alerts = [{name: choose.choice(values) for name, values in known.items()} for _ in range(50_000)]
     check = compiled(parse(CONDITION))
     begin = time.perf_counter()
     matches = sum(check(fields) is True for fields in alerts)
     print(f"one by one: {len(alerts) / (time.perf_counter() - begin):,.0f} alerts/s ({matches} of {len(alerts)} match)")
     begin = time.perf_counter()
     encoded(alerts)
-    print(f"encoding: {(time.perf_counter() - begin) / len(alerts) * 1e6:.1f} us an alert of {len(VALUES)} fields")
+    print(f"encoding: {(time.perf_counter() - begin) / len(alerts) * 1e6:.1f} us an alert of {len(known)} fields")
 
 
 def rule_files() -> None:

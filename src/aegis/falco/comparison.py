@@ -9,7 +9,6 @@ import binascii
 import ipaddress
 import operator
 import re
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -100,6 +99,8 @@ def _number(entry: Entry, text: str) -> int:
     if entry.type == "PORT" and not text.isdigit():
         if not text:
             return 0
+        import socket
+
         try:
             return socket.getservbyname(text)
         except (OSError, UnicodeError):

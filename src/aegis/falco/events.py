@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 from aegis.falco.tree import And, Comparison, Condition, Field, Group, Literal, Not, Or
 
@@ -18,7 +18,7 @@ _EQUALITY = frozenset({"=", "==", "!=", "in"})
 @functools.cache
 def event_names() -> frozenset[str]:
     """Every event type."""
-    return frozenset(resources.files("aegis.falco").joinpath("events.txt").read_text(encoding="utf-8").split())
+    return frozenset(Path(__file__).with_name("events.txt").read_text(encoding="utf-8").split())
 
 
 @dataclass(frozen=True, slots=True)

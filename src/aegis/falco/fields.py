@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from aegis.falco.tree import Field
@@ -65,7 +65,8 @@ class Entry:
 @functools.cache
 def catalogue() -> dict[str, Entry]:
     """Every field, by name."""
-    lines = resources.files("aegis.falco").joinpath("fields.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    # Not by importlib.resources: its imports take longer than all of the reading.
+    lines = Path(__file__).with_name("fields.tsv").read_text(encoding="utf-8").splitlines()[1:]
     return {entry.name: entry for entry in map(_entry, lines)}
 
 
