@@ -23,9 +23,10 @@ class Waiver:
 
     Attributes:
         id: what it is about, or one of its names.
-        ids: all its names.
+        ids: all its names; none (never so in a file): whatever it is called.
         purls: only in these packages; none: in any.
         paths: only in these places; none: in any.
+        sources: only what these scanners found; none: any.
         products: of OpenVEX: each an image with packages in it, one of which it must be; none: in any.
         owner: who answers for it.
         reason: why.
@@ -36,6 +37,7 @@ class Waiver:
     ids: frozenset[str]
     purls: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    sources: frozenset[str] = frozenset()
     products: tuple[tuple[str, tuple[str, ...]], ...] = ()
     owner: str
     reason: str
@@ -43,7 +45,9 @@ class Waiver:
 
     def covers(self, finding: SecurityFinding, names: frozenset[str]) -> bool:
         """Whether it is about this finding, whose fault has these names."""
-        if not self.ids & names:
+        if self.ids and not self.ids & names:
+            return False
+        if self.sources and finding.source not in self.sources:
             return False
         if self.purls and not any(same_package(purl, finding.purl) for purl in self.purls):
             return False

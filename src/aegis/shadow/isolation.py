@@ -21,7 +21,8 @@ GATE = "isolation"
 
 _METADATA = "169.254.169.254:80"
 _API = "kubernetes.default.svc:443"
-_LISTENER, _PROBE = "aegis-listener", "aegis-reach"
+PODS = _LISTENER, _PROBE = "aegis-listener", "aegis-reach"
+"""The pods that prove it, gone before the workload is copied."""
 _TIMEOUT = 1.0
 _PATIENCE = 15.0
 _DEADLINE = 90.0

@@ -16,6 +16,7 @@ from aegis.errors import NotFound, UsageError
 from aegis.model.refs import JsonObject, ObjectRef
 from aegis.model.report import ScannerOutcome
 from aegis.model.scan import Image, Manifests, Runtime
+from aegis.model.security import Category, SecurityFinding, Severity
 from aegis.ports import Cluster
 from aegis.security import run_security_checks
 from aegis.security.scanners.podsecurity import PLUGIN
@@ -153,3 +154,19 @@ async def test_what_is_not_there_or_not_understood_is_said(look: SlowScanner) ->
         await run_security_checks(Env(source_resource="api"))
     with pytest.raises(UsageError):
         await run_security_checks(Env(), {"immage": "x"})
+
+
+async def test_what_aegis_itself_did_in_the_shadow_is_shown_as_its_own(
+    look: SlowScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(pod: str) -> SecurityFinding:
+        subject = ObjectRef(api_version="v1", kind="Pod", name=pod, namespace="aegis-shadow-1")
+        words = {"source": "falco", "rule_id": "connection", "title": "t", "description": "d"}
+        return SecurityFinding(**words, severity=Severity.HIGH, subject=subject, category=Category.RUNTIME)
+
+    falco = SlowScanner(name="falco", kinds=(Runtime,), findings={"manifests": (seen("aegis-reach"), seen("web-1"))})
+    falco.go.set()
+    monkeypatch.setattr("aegis.security.runner.discover", lambda *_: (falco,))
+    report = await run_security_checks(Env(namespace="aegis-shadow-1"))
+    assert [item.finding.subject.name for item in report.suppressed] == ["aegis-reach"]
+    assert [item.subject.name for item in report.verdicts["falco"].objections] == ["web-1"]

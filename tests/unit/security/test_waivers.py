@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -152,3 +153,9 @@ def test_files_that_are_none(text: str) -> None:
 
 def test_an_empty_list_waives_nothing() -> None:
     assert parse(b"waivers:\n", source="w") == parse(b"[]", source="w") == ()
+
+
+def test_one_of_a_scanner_is_about_no_other() -> None:
+    own = replace(waiver(), ids=frozenset(), sources=frozenset({"falco"}), paths=("shop/*",))
+    assert not is_waived(vulnerability(), own)
+    assert is_waived(vulnerability(), replace(own, sources=frozenset({"trivy"})))
