@@ -161,7 +161,7 @@ async def test_what_aegis_itself_did_in_the_shadow_is_shown_as_its_own(
 ) -> None:
     def seen(pod: str) -> SecurityFinding:
         subject = ObjectRef(api_version="v1", kind="Pod", name=pod, namespace="aegis-shadow-1")
-        words = {"source": "falco", "rule_id": "connection", "title": "t", "description": "d"}
+        words: dict[str, Any] = {"source": "falco", "rule_id": "connection", "title": "t", "description": "d"}
         return SecurityFinding(**words, severity=Severity.HIGH, subject=subject, category=Category.RUNTIME)
 
     falco = SlowScanner(name="falco", kinds=(Runtime,), findings={"manifests": (seen("aegis-reach"), seen("web-1"))})
