@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 
 from aegis.falco.derived import REPLACEMENT, SHORTENED, follows
 from aegis.falco.events import types_of
@@ -139,6 +138,8 @@ def _of_check(check: Comparison, lists: dict[str, ListItem], place: Context) -> 
             message = f"`{value}` is a network and {name} an address: Falco refuses it; write `{network} in ({value})`"
             yield Problem(LintCode.CIDR_IN_ADDRESS, message, place)
         if check.operator in {"in", "intersects", "pmatch"} and _LIST_NAME.fullmatch(value) and value not in lists:
+            from difflib import get_close_matches
+
             near = get_close_matches(value, lists, n=1, cutoff=_CLOSE)
             if near:
                 message = f"there is no list `{value}`, so it is compared as text; is `{near[0]}` meant?"
