@@ -148,7 +148,7 @@ async def test_what_docker_itself_refuses(tmp_path: Path, plan: dict[str, str], 
     assert bool(result.tool.absent) == (status is SKIPPED)
 
 
-@pytest.mark.parametrize("fault", [Fault.MISSING, Fault.TIMEOUT, Fault.KILLED_PARENT, Fault.HUGE, Fault.DISK_FULL])
+@pytest.mark.parametrize("fault", [Fault.MISSING, Fault.KILLED_PARENT, Fault.HUGE, Fault.DISK_FULL])
 async def test_the_command_itself_may_fail_in_every_way(tmp_path: Path, fault: Fault) -> None:
     probes = {"version": "28.2.2", "inspect": IMAGE_ID, "ps": "", "kill": "", "rm": ""}
     tool = FakeTool.install(tmp_path, "docker", probes=probes, fault=fault, needs="run")

@@ -89,7 +89,6 @@ async def test_a_wrong_key_is_an_error_and_is_not_told() -> None:
         ("spider/view/status", "no-number", "no number status"),
         ("pscan/view/recordsToScan", "list", "no JSON object"),
         ("alert/view/alerts", "no-number", "no list of alerts"),
-        ("stats/view/siteStats", "refuse", "internal_error"),
     ],
 )
 async def test_an_answer_that_is_none_is_an_error(path: str, how: str, words: str) -> None:
