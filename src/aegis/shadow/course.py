@@ -20,6 +20,7 @@ from aegis.shadow.arm import Arm
 from aegis.shadow.baseline import Baseline, counts
 from aegis.shadow.blame import blames
 from aegis.shadow.case import ARMS, GOOD, Stage, StagedGate, Trial, TrialResult
+from aegis.shadow.clone import shadow_ref
 from aegis.shadow.measuring import Measuring, Side
 from aegis.shadow.probe import Place
 from aegis.shadow.stage import copies, fence_off, furnish, make, of_bare_pods, release, started
@@ -78,7 +79,8 @@ class Course:
             held = canonical_objects(objects).plain
         except NotCanonical as error:
             return Subjects(manifests=Manifests(objects=()), images=(), fault=error.message)
-        return subjects_of(held, namespace=namespace, embedded=self._tools.cluster.embedded)
+        known = {shadow_ref(ref): obj for ref, obj in self._trial.production.known.items()}
+        return subjects_of(held, namespace=namespace, embedded=self._tools.cluster.embedded, copied_from=known)
 
     async def _judged_after(self, measuring: Measuring) -> bool:
         await measuring.finished()
@@ -124,6 +126,13 @@ class Course:
         if self._is_about_placement():
             more = {ref: capacity.rivals_needed(trials[ref], count) for ref, count in prepared.trials.items()}
             self._trial.plans["r"] = replace(prepared, trials={**trials, **more})
+        if prepared.keeps_replicas and not self._trial.request.reproduce:  # as many as production has is all of R
+            mine = {ref: max(1, self._replicas_in_r(ref, count)) for ref, count in trials.items()}
+            self._trial.plans["r"] = replace(prepared, trials=mine)
+
+    def _replicas_in_r(self, ref: ObjectRef, count: int) -> int:
+        held = (obj for obj in self._trial.manifests["r"] if (obj["kind"], _name(obj)) == (ref.kind, ref.name))
+        return next((replicas(obj) if ref.kind in SCALED else count for obj in held), count)
 
     def _is_about_placement(self) -> bool:
         """Whether the pods of R wait for room: they take none, so that there may be as many as are needed."""
