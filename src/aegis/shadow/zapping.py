@@ -20,7 +20,8 @@ from aegis.errors import AegisError
 from aegis.model.redact import redact_text
 from aegis.model.refs import Json, JsonObject
 from aegis.model.scan import Coverage, ScanResult, ScanStatus, Tool
-from aegis.security.zaproxy.report import LIMIT_BYTES, NAME, check_url, parse_report, plain, result_of
+from aegis.security.zaproxy.judging import result_of
+from aegis.security.zaproxy.report import LIMIT_BYTES, NAME, check_url, parse_report, plain
 from aegis.security.zaproxy.taken import NoReport
 from aegis.shadow.errand import Ended, said, standing, until_ended
 from aegis.shadow.probe import Place, config_map, probe_pod

@@ -12,7 +12,8 @@ from aegis.model.scan import Coverage, ScanResult, ScanStatus, Subject, Tool, Ur
 from aegis.security.desk import Desk
 from aegis.security.zaproxy.container import DOCKER, scan_in_container
 from aegis.security.zaproxy.daemon import scan_by_daemon
-from aegis.security.zaproxy.report import NAME, check_url, load_report, report_of, result_of
+from aegis.security.zaproxy.judging import result_of
+from aegis.security.zaproxy.report import NAME, check_url, load_report, report_of
 from aegis.security.zaproxy.taken import NoReport, Taken
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from aegis.model.scan import ScanResult, ScanStatus, Tool, Url
 from aegis.model.verdict import GateResult, Outcome
-from aegis.security.zaproxy.report import aligned
+from aegis.security.zaproxy.judging import aligned
 from aegis.shadow.case import Stage, Trial
 from aegis.shadow.measuring import Side
 from aegis.shadow.scanner_gate import noted, settled, switched_off
