@@ -11,18 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from aegis.falco.alert import Alert
-from aegis.falco.derived import REPLACEMENT, SHORTENED, told_field
 from aegis.falco.known import ALWAYS, consequences, known
 from aegis.falco.render import quoted
 from aegis.falco.replay import Replay, replay
 from aegis.falco.rules import Ruleset, load
+from aegis.falco.scoping import Refused, scoped
 from aegis.falco.tree import And, Comparison, Condition, Field, Not, Or
 from aegis.falco.tree import Literal as Value
 from aegis.falco.yaml_text import scalar
@@ -30,27 +29,11 @@ from aegis.falco.yaml_text import scalar
 Form = Literal["exception", "macro", "condition"]
 FORMS: Final[tuple[Form, ...]] = ("exception", "macro", "condition")
 
-NAMESPACE: Final = "k8s.ns.name"
-IMAGE: Final = "container.image.repository"
-PROGRAM: Final = ("proc.exepath", "proc.name")
-"""What tells one program from another: the first of them that every chosen alert tells."""
-_NARROWER: Final = (
-    "proc.name", "proc.pname", "fd.name", "proc.cmdline", "proc.pcmdline", "proc.pexepath", "container.name",
-    "user.name", "fd.sip", "fd.sport", "fd.rip", "fd.rport", "container.image.tag", "proc.cwd", "evt.arg.flags",
-)  # fmt: skip
-"""What may be added where the alerts that are to stay look the same; nothing that is another at each start."""
-_LONGEST: Final = 255
-"""Bytes of a constant (libsinsp)."""
-_MOST_VALUES: Final = 64
 _MADE_FOR_IT: Final = "user_known_"
 """How the default rules call the macros that are there to be filled in."""
 _WORD: Final = re.compile(r"(?<![\w.])[A-Za-z][A-Za-z0-9_]*(?![\w.])", re.ASCII)
 
 _STAND_IN: Final = '- rule: {name}\n  desc: unknown\n  condition: evt.num >= 0\n  output: "x"\n  priority: NOTICE\n'
-
-
-class Refused(Exception):
-    """No exception, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +105,7 @@ def propose(
     fields: Sequence[str] = (),
     owner: str = "",
     expires: date | None = None,
+    leave_out: bool = False,
 ) -> Proposal:
     """Make an exception of a rule from some of its alerts, or say why none is safe.
 
@@ -135,25 +119,26 @@ def propose(
         fields: what is compared besides namespace, image and program.
         owner: who answers for it, for the comment.
         expires: when it should be gone, for the comment.
+        leave_out: whether chosen alerts that no exception can be scoped to stay told, instead of refusing all.
     """
     scope: Scope | None = None
     proof: Replay | None = None
     try:
         before, texts = _rules(rule, files, form)
-        numbers = sorted({number for number in chosen if history[number].rule == rule})
-        compared = _fields(history, numbers, rule, fields)
-        values = _values(history, numbers, compared)
+        found = scoped(history, {n for n in chosen if history[n].rule == rule}, fields, leave_out=leave_out)
         unnamed = Scope(
-            rule=rule, form=form, name="", fields=compared, values=values, owner=_line(owner), expires=expires
+            rule=rule, form=form, name="", fields=found.fields, values=found.values, owner=_line(owner), expires=expires
         )
         scope = replace(unnamed, name=_name(before, unnamed))
-        text = written(scope, len(numbers))
+        text = written(scope, len(found.numbers))
         after = _proved(before, load([*texts, ("exception.yaml", text)]), scope)
         proof = replay(after, history, baseline=before)
-        _check_proof(proof, numbers)
+        _check_proof(proof, found.numbers)
     except Refused as reason:
         return Proposal(scope=scope, proof=proof, refused=str(reason))
-    notes = () if files else ("no rule files were given: names of lists and the rule's condition are not known",)
+    notes = found.notes
+    if not files:
+        notes += ("no rule files were given: names of lists and the rule's condition are not known",)
     return Proposal(text=text, scope=scope, proof=proof, notes=notes)
 
 
@@ -178,23 +163,6 @@ def written(scope: Scope, alerts: int = 0) -> str:
     return "\n".join([*lines, ""])
 
 
-def why_unsafe(value: object) -> str:
-    """Why no exception may compare with a value of an alert; empty where it may."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return "it is no text"
-    text = str(value)
-    reasons = {
-        "it is empty": not text,
-        "it tells no value": text in {"<NA>", "N/A"},
-        "it holds U+FFFD: Falco compared other bytes": REPLACEMENT in text,
-        "its end was cut off": text.endswith(SHORTENED),
-        "it holds a line break or another control character": any(unicodedata.category(one) == "Cc" for one in text),
-        "it is no UTF-8": any(unicodedata.category(one) == "Cs" for one in text),
-        f"it is longer than {_LONGEST} bytes": len(text.encode("utf-8", "replace")) > _LONGEST,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
-
-
 # The scope.
 
 
@@ -211,75 +179,6 @@ def _rules(rule: str, files: Sequence[tuple[str, str]], form: Form) -> tuple[Rul
     if all(one.rule.name != rule for one in before.rules):
         raise Refused(f"there is no rule {rule!r} in the rule files")
     return before, texts
-
-
-def _fields(history: Sequence[Alert], numbers: list[int], rule: str, more: Sequence[str]) -> tuple[str, ...]:
-    # Namespace, image and program, and what else it takes to leave the other alerts of the rule alone.
-    if not numbers:
-        raise Refused(f"no alert of {rule!r} was chosen")
-    for name in (NAMESPACE, IMAGE):
-        _check_told(history, numbers, name)
-    program = next((name for name in PROGRAM if _is_told(history, numbers, name)), PROGRAM[0])
-    _check_told(history, numbers, program)
-    found = list(dict.fromkeys([NAMESPACE, IMAGE, program, *more]))
-    for name in more:
-        _check_told(history, numbers, name)
-    others = [number for number, alert in enumerate(history) if alert.rule == rule and number not in set(numbers)]
-    while left := _same(history, numbers, others, found):
-        best = _best(history, numbers, left, found)
-        if best is None:
-            raise Refused(
-                f"{len(left)} other alerts, that are to stay, tell the same in every field that could be compared"
-            )
-        found.append(best)
-    return tuple(found)
-
-
-def _check_told(history: Sequence[Alert], numbers: list[int], name: str) -> None:
-    untold = [number for number in numbers if told_field(history[number].fields, name) is None]
-    if untold:
-        raise Refused(
-            f"{len(untold)} of {len(numbers)} alerts do not tell {name}: the exception would not be scoped by it"
-        )
-    for number in numbers:
-        reason = why_unsafe(told_field(history[number].fields, name))
-        if reason:
-            raise Refused(f"the value of {name} cannot be compared with: {reason}")
-
-
-def _is_told(history: Sequence[Alert], numbers: list[int], name: str) -> bool:
-    return all(told_field(history[number].fields, name) is not None for number in numbers)
-
-
-def _is_safe(history: Sequence[Alert], numbers: list[int], name: str) -> bool:
-    return not any(why_unsafe(told_field(history[number].fields, name)) for number in numbers)
-
-
-def _row(alert: Alert, fields: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(str(told_field(alert.fields, name)) for name in fields)
-
-
-def _same(history: Sequence[Alert], numbers: list[int], others: list[int], fields: Sequence[str]) -> list[int]:
-    rows = {_row(history[number], fields) for number in numbers}
-    return [number for number in others if _row(history[number], fields) in rows]
-
-
-def _best(history: Sequence[Alert], numbers: list[int], left: list[int], fields: Sequence[str]) -> str | None:
-    """The field that tells most of the others apart."""
-    counts = {
-        name: len(_same(history, numbers, left, [*fields, name]))
-        for name in _NARROWER
-        if name not in fields and _is_safe(history, numbers, name)
-    }
-    name = min(counts, key=lambda one: counts[one], default=None)
-    return name if name is not None and counts[name] < len(left) else None
-
-
-def _values(history: Sequence[Alert], numbers: list[int], fields: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    rows = sorted({_row(history[number], fields) for number in numbers})
-    if len(rows) > _MOST_VALUES:
-        raise Refused(f"{len(rows)} different activities are too many for one exception: choose fewer alerts")
-    return tuple(rows)
 
 
 def _name(before: Ruleset, scope: Scope) -> str:
@@ -334,7 +233,7 @@ def _proved(before: Ruleset, after: Ruleset, scope: Scope) -> Ruleset:
     return after
 
 
-def _check_proof(proof: Replay, numbers: list[int]) -> None:
+def _check_proof(proof: Replay, numbers: tuple[int, ...]) -> None:
     suppressed = set(proof.suppressed)
     if suppressed - set(numbers):
         raise Refused(f"it would silence {len(suppressed - set(numbers))} alerts that were not chosen")

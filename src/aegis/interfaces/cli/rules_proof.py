@@ -108,8 +108,8 @@ def exclude(
 ) -> int:
     """Write the narrowest exception that silences the chosen alerts of a rule, prove it by replay, or refuse it.
 
-    It is scoped to the namespace, the image and the program at least. Ends with 1 where no exception is safe, and says
-    why.
+    It is scoped to the namespace, the image and the program at least; without --where alerts that do not tell these
+    stay. Ends with 1 where no exception is safe, and says why.
     """
     from aegis.falco.exceptions import propose
     from aegis.falco.report import proposal_fields, replay_fields
@@ -119,7 +119,17 @@ def exclude(
     until = _date(expires)
     history = _history(alerts)
     chosen = _chosen(history, rule, where)
-    found = propose(rule, history, chosen, files=texts, form=form, fields=fields, owner=owner, expires=until)
+    found = propose(
+        rule,
+        history,
+        chosen,
+        files=texts,
+        form=form,
+        fields=fields,
+        owner=owner,
+        expires=until,
+        leave_out=where is None,
+    )
     proof = None
     if found.proof is not None:
         proof = document("ReplayReport", **replay_fields(found.proof, history, with_ids=options.verbose > 0))
