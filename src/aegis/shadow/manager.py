@@ -54,7 +54,7 @@ class ShadowEnvironment:
         source_namespace: where the workload of production lies.
         source_resource: its name.
         source_resource_kind: its kind.
-        created_at: when it was asked for.
+        created_at: since when it stands; what was done to prove that it is cut off came before.
         status: how it stands.
         logs: what was done, a line each.
         test_results: of the last verification; empty before.
@@ -127,6 +127,7 @@ class ShadowManager:
             life = timedelta(minutes=system.settings.shadow.ttl_minutes)
             session = await create(tools, target, life, shadow_id=shadow_id or "")
         _know(env, session)
+        env.created_at = datetime.now(UTC)
         self._known[env.id] = env
         return env
 

@@ -101,6 +101,7 @@ def desk(tmp_path: Path) -> Desk:
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "KUBECONFIG": str(tmp_path / "nowhere"),
         "AEGIS_SECURITY__SEMGREP_ENABLED": "false",
+        "AEGIS_VERIFICATION__LOAD_REQUESTS": "0",
     }
     return Desk(folder=folder, env=env)
 

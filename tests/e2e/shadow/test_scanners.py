@@ -13,6 +13,7 @@ import trivy_of_images
 
 from aegis.model.verdict import Decision, GateResult, Outcome
 from aegis.security.desk import Desk, ScanRules
+from aegis.shadow.load import LoadRules
 from aegis.shadow.tools import SecurityRules
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.timeout(120)]
@@ -39,7 +40,10 @@ def bench(world: Any, tmp_path: Path) -> Bench:
         missing = {name: tmp_path / "nowhere" / name for name in NAMES}
         rules = ScanRules(programs={**missing, **programs}, timeouts=dict.fromkeys(NAMES, seconds))
         security = SecurityRules(desk=Desk(rules=rules), off=frozenset(off))
-        world.tools = replace(world.limited(security=security), cluster=replace(world.tools.cluster, embedded=embedded))
+        world.tools = replace(
+            world.limited(security=security, load=LoadRules(requests=0)),
+            cluster=replace(world.tools.cluster, embedded=embedded),
+        )
         return world
 
     return made
