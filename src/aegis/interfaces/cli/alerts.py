@@ -188,7 +188,7 @@ async def _follow_stdin(options: Globals, query: AlertQuery) -> None:
 
     def read() -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            for alert in alerts_in(_stdin(), query):
+            for alert in alerts_in(unbuffered_stdin(), query):
                 loop.call_soon_threadsafe(come.put_nowait, alert)
             loop.call_soon_threadsafe(come.put_nowait, None)
 
@@ -204,7 +204,7 @@ async def _import(options: Globals, file: str) -> tuple[int, int]:
 
     store = alert_store(settings_of(options))
     try:
-        with _stdin() if file == "-" else open(file, "rb", buffering=0) as opened:  # noqa: PTH123, ASYNC230 - nothing else runs
+        with unbuffered_stdin() if file == "-" else open(file, "rb", buffering=0) as opened:  # noqa: PTH123, ASYNC230 - nothing else runs
             new, known = await store.add(alerts_in(opened, AlertQuery()))
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
@@ -218,12 +218,12 @@ async def _opened(options: Globals, how: dict[str, Any]) -> AsyncIterator[AlertS
     from aegis.wiring.alerts import alert_source
 
     name = _source(how)
-    stdin = _stdin() if name == "-" else None
+    stdin = unbuffered_stdin() if name == "-" else None
     async with alert_source(settings_of(options), name, as_user=options.as_user, stdin=stdin) as source:
         yield source
 
 
-def _stdin() -> BinaryIO:
+def unbuffered_stdin() -> BinaryIO:
     """Unbuffered, so that a line is there as soon as it was written."""
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
@@ -243,17 +243,17 @@ def _query(options: Globals, how: dict[str, Any]) -> AlertQuery:
         known = ", ".join(one.name.lower() for one in Priority)
         raise UsageError(f"{how['priority']!r} is no priority", hint=f"Priorities are {known}.")
     now = datetime.now(UTC)
-    since = _moment("--since", how["since"], now) if how["since"] else None
+    since = moment("--since", how["since"], now) if how["since"] else None
     return AlertQuery(
         namespace="" if options.all_namespaces else options.namespace,
         rule=how["rule"],
         priority=priority,
         since=now - _USUAL if since is None and how["source"] in _REMOTE else since,
-        until=_moment("--until", how["until"], now) if how["until"] else None,
+        until=moment("--until", how["until"], now) if how["until"] else None,
     )
 
 
-def _moment(option: str, text: str, now: datetime) -> datetime:
+def moment(option: str, text: str, now: datetime) -> datetime:
     """So long ago, or a moment with its zone.
 
     Raises:

@@ -13,6 +13,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "shadow": ("shadow", "Isolated copies of a workload: create, list, status, wait, verify, delete"),
     "scan": ("scan", "Manifests, images, folders, URLs, what pods did: every scanner, with proof of what it covered"),
     "alerts": ("alerts", "Falco's alerts: list, watch, import; of files, pods, log services"),
+    "triage": ("triage", "What Falco's alerts mean: group, judge, mend as narrowly as can be, prove; verify"),
     "rules": ("rules", "The Falco language: lint, fmt, list, eval, replay, except"),
     "audit": ("audit", "The tamper-evident log: tail, verify, export"),
     "mode": ("mode", "The automation's own kill switch: show, set"),

@@ -1,0 +1,251 @@
+"""The narrowest mend of what is benign, in order: the image, a scoped exception, the rule; each proved, or withdrawn.
+
+An exception is proved by replaying the whole history with it: it has to silence the alerts that it was made for, and
+none that is suspicious. What is escalated gets no mend at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from typing import Final, Literal
+
+from aegis.falco.alert import Alert
+from aegis.falco.exceptions import FORMS, Proposal, Scope, propose
+from aegis.falco.replay import Replay, append_output, replay
+from aegis.falco.rules import Ruleset, load
+from aegis.falco.yaml_text import scalar
+from aegis.triage.baking import Bake, bake
+from aegis.triage.classify import Judged
+
+Kind = Literal["image-bake", "exception", "suppression"]
+_STRONG: Final = 20
+"""Alerts in unharmed containers, at least, before a rule may be switched off for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a mend would have made of the history; numbers are places in it.
+
+    Attributes:
+        method: `replay`: the history was played through the changed rules; `cause-removed`: no rule changes, and what
+            was told happens no more.
+        alerts: how long the history is.
+        benign: the benign alerts that would not be told.
+        suspicious: the suspicious ones that would not be told: of these none may be.
+        unknown: how many the fields cannot decide.
+        without_rule: how many are of rules that are in none of the files; nothing changes for them.
+        found: the replay; None where no rule changes.
+    """
+
+    method: Literal["replay", "cause-removed"]
+    alerts: int
+    benign: tuple[int, ...]
+    suspicious: tuple[int, ...]
+    unknown: int = 0
+    without_rule: int = 0
+    found: Replay | None = None
+
+    @property
+    def patch(self) -> str:
+        """The part of falco.yaml that makes the next history decide what this one leaves unknown."""
+        return append_output(self.found) if self.found is not None else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """One way to end the alerts of a group.
+
+    Attributes:
+        kind: what is done.
+        rule: whose alerts it ends; empty for an image, which may end those of several.
+        summary: it in a sentence.
+        proof: what it would have made of the history; None where it never came to that.
+        withdrawn: why it is not proposed; empty where it is.
+        bake: what to build.
+        text: the rules to load behind the others.
+        scope: of the exception.
+        owner: who answers for it.
+        expires: when it should be gone.
+        notes: what a person has to know or to fill in.
+    """
+
+    kind: Kind
+    rule: str
+    summary: str
+    proof: Proof | None
+    withdrawn: str = ""
+    bake: Bake | None = None
+    text: str = ""
+    scope: Scope | None = None
+    owner: str = ""
+    expires: date | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_silencing(self) -> bool:
+        """Whether Falco would tell less than before of what still happens."""
+        return self.kind != "image-bake"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """What mends are made from.
+
+    Attributes:
+        history: all alerts.
+        judged: every group of it.
+        files: the rules that wrote it, name and text.
+        owner: who answers for exceptions.
+        expires: when they should be gone.
+    """
+
+    history: Sequence[Alert]
+    judged: Sequence[Judged]
+    files: Sequence[tuple[str, str]] = ()
+    owner: str = ""
+    expires: date | None = None
+
+    @cached_property
+    def suspicious(self) -> frozenset[int]:
+        """Every alert that must go on being told."""
+        escalated = (number for one in self.judged if one.is_escalated for number in one.group.numbers)
+        contested = (number for one in self.judged for number in one.contested)
+        return frozenset([*escalated, *contested])
+
+    @cached_property
+    def rules(self) -> Ruleset:
+        """The rules as they are."""
+        return load(self.files)
+
+    def mends(self, judged: Judged) -> tuple[Mend, ...]:
+        """Every mend of a group, the best first; those that were withdrawn say why. None for what is escalated."""
+        return () if judged.is_escalated else tuple(self._mends(judged))
+
+    def _mends(self, judged: Judged) -> Iterator[Mend]:
+        if built := bake(self.history, judged):
+            yield self._baked(judged, built)
+        for rule in judged.group.rules:
+            exception = self._exception(judged, rule)
+            yield exception
+            if exception.withdrawn and not judged.contested:
+                yield self._suppression(judged, rule)
+
+    def _baked(self, judged: Judged, built: Bake) -> Mend:
+        named = " ".join(built.packages) or f"what {built.tool} installs"
+        proof = Proof(
+            method="cause-removed",
+            alerts=len(self.history),
+            benign=tuple(number for number in judged.group.numbers if number not in self.suspicious),
+            suspicious=(),
+        )
+        return Mend(
+            kind="image-bake",
+            rule="",
+            summary=f"build {named} into the image of {judged.group.workload}, pinned by digest; no rule changes",
+            proof=proof,
+            bake=built,
+            owner=self._owner(judged),
+            notes=built.missing,
+        )
+
+    def _exception(self, judged: Judged, rule: str) -> Mend:
+        chosen = [number for number in judged.group.numbers if self.history[number].rule == rule]
+        found = self._narrowest(judged, rule, chosen)
+        proof = self._proof(found.proof) if found.proof is not None else None
+        form = found.scope.form if found.scope is not None else "exception"
+        mend = Mend(
+            kind="exception",
+            rule=rule,
+            summary=f"an exception of {rule!r} ({form}) for {judged.group.process} in {judged.group.workload}",
+            proof=proof,
+            withdrawn=found.refused,
+            text=found.text,
+            scope=found.scope,
+            owner=self._owner(judged),
+            expires=self.expires,
+            notes=(*found.notes, *self._nobody(judged)),
+        )
+        return self._checked(mend)
+
+    def _narrowest(self, judged: Judged, rule: str, chosen: Sequence[int]) -> Proposal:
+        """In the form that fits the rule: its own macro where it has one, an exception, its condition."""
+        forms = ("macro", *(form for form in FORMS if form != "macro")) if self.files else ("exception",)
+        refusal: Proposal | None = None
+        for form in forms:
+            found = propose(
+                rule,
+                self.history,
+                chosen,
+                files=self.files,
+                form=form,  # type: ignore[arg-type]  # one of FORMS
+                owner=self._owner(judged),
+                expires=self.expires,
+            )
+            if not found.refused:
+                return found
+            if refusal is None or form == "exception":
+                refusal = found
+        assert refusal is not None  # noqa: S101 - there is always a form
+        return refusal
+
+    def _suppression(self, judged: Judged, rule: str) -> Mend:
+        mend = Mend(
+            kind="suppression",
+            rule=rule,
+            summary=f"switch {rule!r} off, everywhere",
+            proof=None,
+            text=f"- rule: {scalar(rule)}\n  enabled: false\n  override:\n    enabled: replace\n",
+            owner=self._owner(judged),
+            expires=self.expires,
+            notes=("the last resort: from then on nobody is told of it, anywhere, whoever does it",),
+        )
+        if weak := self._weak(judged, rule):
+            return replace(mend, withdrawn=f"the evidence is not strong enough: {weak}")
+        after = load([*self.files, ("suppression.yaml", mend.text)])
+        if after.errors:
+            return replace(mend, withdrawn=f"Falco would refuse it: {after.errors[0].message}")
+        return self._checked(replace(mend, proof=self._proof(replay(after, self.history, baseline=self.rules))))
+
+    def _weak(self, judged: Judged, rule: str) -> str:
+        """Why a rule may not be switched off; empty if it may."""
+        entry = judged.entry
+        if not self.files:
+            return "the rules were not given"
+        if entry is None or entry.origin == "aegis":
+            return "no baseline of yours vouches for it"
+        if not judged.traits.is_recurring or judged.traits.clean < _STRONG:
+            return f"fewer than {_STRONG} alerts, or not again and again"
+        if any(number in self.suspicious for number, alert in enumerate(self.history) if alert.rule == rule):
+            return "the rule told of suspicious activity too"
+        return ""
+
+    def _proof(self, found: Replay) -> Proof:
+        return Proof(
+            method="replay",
+            alerts=found.alerts,
+            benign=tuple(number for number in found.suppressed if number not in self.suspicious),
+            suspicious=tuple(number for number in found.suppressed if number in self.suspicious),
+            unknown=len(set(found.unknown) - set(found.without_rule)),
+            without_rule=len(found.without_rule),
+            found=found,
+        )
+
+    def _checked(self, mend: Mend) -> Mend:
+        """Withdrawn if it would silence anything suspicious, or if that was not proved."""
+        if mend.withdrawn:
+            return replace(mend, text="")
+        if mend.proof is None:
+            return replace(mend, withdrawn="it could not be proved", text="")
+        if mend.proof.suspicious:
+            count = len(mend.proof.suspicious)
+            return replace(mend, withdrawn=f"it would silence {count} suspicious alerts too", text="")
+        return mend
+
+    def _owner(self, judged: Judged) -> str:
+        return self.owner or (judged.entry.owner if judged.entry is not None else "")
+
+    def _nobody(self, judged: Judged) -> tuple[str, ...]:
+        return () if self._owner(judged) else ("nobody answers for it: name somebody by --owner",)
