@@ -117,7 +117,8 @@ def test_a_long_text_is_no_hang(name: str) -> None:
     assert time.process_time() - begin < SLOWEST
 
 
-def test_macros_of_macros_end() -> None:
+def test_macros_of_macros_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_MOST_CHECKS", 10_000)
     doubling = "".join(f"- macro: m{n}\n  condition: (m{n - 1} and m{n - 1})\n" for n in range(1, 40))
     rule = "- rule: r\n  desc: d\n  condition: evt.type = open and m39\n  output: x\n  priority: NOTICE\n"
     (error,) = rules.load([("x", f"- macro: m0\n  condition: (proc.name = a)\n{doubling}{rule}")]).errors
@@ -125,8 +126,8 @@ def test_macros_of_macros_end() -> None:
 
 
 def test_lists_in_conditions_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "_MOST_TEXT", 1 << 20)
-    items = ", ".join(["abcdefgh"] * 20_000)
+    monkeypatch.setattr(rules, "_MOST_TEXT", 1 << 18)
+    items = ", ".join(["abcdefgh"] * 5_000)
     rule = "- rule: r{}\n  desc: d\n  condition: proc.name in (l)\n  output: x\n  priority: NOTICE\n"
     (error,) = rules.load([("x", f"- list: l\n  items: [{items}]\n{''.join(map(rule.format, range(20)))}")]).errors
     assert "lists make conditions longer" in error.message

@@ -51,7 +51,7 @@ FIELDS = st.fixed_dictionaries({
 })
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(CONDITIONS, CONDITIONS, FIELDS)
 def test_nothing_is_left_out_that_matters(before: Condition, now: Condition, fields: dict[str, str]) -> None:
     facts = consequences(before, holds=bool(compiled(before)(fields)))

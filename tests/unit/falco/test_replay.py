@@ -183,7 +183,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(VALUES, max_size=8), st.sampled_from(["proc.pname", "k8s.ns.name", "fd.name"]), st.booleans())
 def test_a_decision_holds_whatever_the_fields_that_are_not_told(
     events: list[dict[str, Any]], name: str, with_baseline: bool

@@ -57,7 +57,7 @@ CONDITIONS = st.recursive(
 NUMBER = {False: FALSE, None: UNKNOWN, True: TRUE}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(CONDITIONS, ALERTS, st.booleans())
 def test_columns_say_what_one_alert_at_a_time_says(
     condition: Condition, alerts: list[dict[str, Any]], strict: bool
@@ -71,11 +71,11 @@ def test_columns_say_what_one_alert_at_a_time_says(
 
 
 def test_many_rows_of_many_values() -> None:
-    alerts = [{"proc.name": f"p{number % 7}", "fd.name": f"/f/{number}"} for number in range(200_000)]
+    alerts = [{"proc.name": f"p{number % 7}", "fd.name": f"/f/{number}"} for number in range(70_000)]
     condition = parse("proc.name = p3 and fd.name endswith 5 and not fd.name contains 11")
     found = truths(condition, encoded(alerts))
     expected = [
-        number for number in range(200_000) if number % 7 == 3 and str(number).endswith("5") and "11" not in str(number)
+        number for number in range(70_000) if number % 7 == 3 and str(number).endswith("5") and "11" not in str(number)
     ]
     assert np.flatnonzero(found == TRUE).tolist() == expected
 
