@@ -124,7 +124,7 @@ def propose(
     scope: Scope | None = None
     proof: Replay | None = None
     try:
-        before, texts = _rules(rule, files, form)
+        before, texts = _rules(rule, files or _stand_ins(rule, history, form))
         found = scoped(history, {n for n in chosen if history[n].rule == rule}, fields, leave_out=leave_out)
         unnamed = Scope(
             rule=rule, form=form, name="", fields=found.fields, values=found.values, owner=_line(owner), expires=expires
@@ -132,7 +132,8 @@ def propose(
         scope = replace(unnamed, name=_name(before, unnamed))
         text = written(scope, len(found.numbers))
         after = _proved(before, load([*texts, ("exception.yaml", text)]), scope)
-        proof = replay(after, history, baseline=before)
+        # Rules that only stand in for unknown ones cannot say which of them would fire instead.
+        proof = replay(after, history, baseline=before, matching="first" if files else "all")
         _check_proof(proof, found.numbers)
     except Refused as reason:
         return Proposal(scope=scope, proof=proof, refused=str(reason))
@@ -166,13 +167,17 @@ def written(scope: Scope, alerts: int = 0) -> str:
 # The scope.
 
 
-def _rules(rule: str, files: Sequence[tuple[str, str]], form: Form) -> tuple[Ruleset, Sequence[tuple[str, str]]]:
-    if not files and form != "exception":
+def _stand_ins(rule: str, history: Sequence[Alert], form: Form) -> Sequence[tuple[str, str]]:
+    if form != "exception":
         raise Refused(f"the form {form} needs the rule files")
     try:
-        texts = files or [("unknown.yaml", _STAND_IN.format(name=scalar(rule)))]
+        names = [scalar(name) for name in sorted({rule, *(alert.rule for alert in history)}) if name]
     except ValueError as error:
         raise Refused(str(error)) from error
+    return [("unknown.yaml", "".join(_STAND_IN.format(name=name) for name in names))]
+
+
+def _rules(rule: str, texts: Sequence[tuple[str, str]]) -> tuple[Ruleset, Sequence[tuple[str, str]]]:
     before = load(texts)
     if before.errors:
         raise Refused(f"the rules do not load as they are: {before.errors[0].message}")

@@ -184,7 +184,7 @@ def test_without_rule_files() -> None:
     assert found.refused == ""
     assert found.notes
     assert found.proof is not None
-    assert (found.proof.suppressed, found.proof.unknown) == ((0,), (1,))
+    assert (found.proof.suppressed, found.proof.kept, found.proof.unmasked) == ((0,), (1,), ())
     assert "needs the rule files" in propose("shell", [alert()], [0], form="macro").refused
 
 
