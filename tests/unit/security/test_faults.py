@@ -109,7 +109,8 @@ asyncio.run(check(FakeTool(path=Path(sys.argv[3]), seconds=100)))
 def test_when_aegis_is_killed_during_a_scan_nothing_is_left(tmp_path: Path) -> None:
     tool = install(tmp_path, fault=Fault.TIMEOUT)
     here = Path(__file__).parent
-    aegis = subprocess.Popen([sys.executable, "-c", _SCAN, str(here), str(here.parents[1] / "support"), str(tool.path)])
+    command = [sys.executable, "-c", _SCAN, str(here), str(here.parents[1] / "support"), str(tool.path)]
+    aegis = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)})  # who is killed leaves its folders
     until = time.monotonic() + 60
     while not tool.path.with_name("kubesec.ready").exists() and time.monotonic() < until:
         time.sleep(0.02)
