@@ -218,12 +218,14 @@ class Purpose:
     """Why a write is made: it decides which rules hold for it.
 
     Attributes:
-        kind: `production` (a fix), `undo` (a fix taken back), `shadow` (objects of AEGIS's own in a shadow), `lease`.
+        kind: `production` (a fix), `undo` (a fix taken back), `shadow` (objects of AEGIS's own in a shadow), `lease`,
+            `rerun` (a Job that does once what a CronJob does, and its removal).
         incident: on whose behalf.
-        scope: for `shadow` the only namespaces that may be touched (and created or deleted).
+        scope: for `shadow` the only namespaces that may be touched (and created or deleted); for `rerun` the name of
+            the CronJob.
     """
 
-    kind: Literal["production", "undo", "shadow", "lease"]
+    kind: Literal["production", "undo", "shadow", "lease", "rerun"]
     incident: str
     scope: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ MANAGER: Final = "aegis"
 """The field manager of all that is written."""
 
 _Outcome = Literal["intended", "done", "failed", "refused"]
-_LOOKED_AT: Final = frozenset({"production", "undo"})
+_LOOKED_AT: Final = frozenset({"production", "undo", "rerun"})
 
 
 class ClusterActuator:
@@ -165,7 +165,7 @@ class ClusterActuator:
         mode = await self._mode.read()
         if attempt.purpose.kind not in _LOOKED_AT:
             return refusal(attempt, self._rules, mode)
-        live = await self._reader.find(attempt.target)
+        live = await self._reader.find(_looked_at(attempt))
         return refusal(replace(attempt, live=live), self._rules, mode, self._recent(cluster))
 
     def _recent(self, cluster: str) -> Iterator[AuditRecord]:
@@ -204,6 +204,15 @@ class _Note:
             subject=str(self._attempt.target),
             detail=detail,
         )
+
+
+def _looked_at(attempt: Attempt) -> ObjectRef:
+    """What the rules have to see as it is now: the target, or the CronJob that is repeated."""
+    if attempt.purpose.kind != "rerun" or len(attempt.purpose.scope) != 1:
+        return attempt.target
+    return ObjectRef(
+        api_version="batch/v1", kind="CronJob", name=attempt.purpose.scope[0], namespace=attempt.target.namespace
+    )
 
 
 def _digest(change: Change) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,6 +22,8 @@ PROTECTED: Final = frozenset({"kube-system", "kube-public", "kube-node-lease", "
 
 SHADOW_PREFIX: Final = "aegis-shadow-"
 """How the names of shadow namespaces begin."""
+RERUN_PREFIX: Final = "aegis-rerun-"
+"""How the names of Jobs begin that do once what a CronJob does."""
 
 _DENIED_GROUPS: Final = frozenset({
     "rbac.authorization.k8s.io",
@@ -118,15 +120,16 @@ def _by_mode(attempt: Attempt, _rules: Rules, mode: Mode) -> Refused | None:
             return None
         case Mode.OBSERVE if attempt.dry_run:
             return None
-        case Mode.FROZEN if attempt.dry_run or attempt.purpose.kind in {"undo", "lease"} or _takes_shadow_down(attempt):
+        case Mode.FROZEN if attempt.dry_run or attempt.purpose.kind in {"undo", "lease"} or _takes_own_down(attempt):
             return None
         case _:
             return Refused(f"the mode is {mode.value}: {attempt.target} is not written", hint="See `aegis mode show`.")
 
 
-def _takes_shadow_down(attempt: Attempt) -> bool:
+def _takes_own_down(attempt: Attempt) -> bool:
     """Whether it only removes what we made: else a shadow half done would stay for as long as the mode does."""
-    return attempt.purpose.kind == "shadow" and attempt.verb == "delete" and attempt.target.kind == "Namespace"
+    own = {"shadow": "Namespace", "rerun": "Job"}
+    return attempt.verb == "delete" and attempt.target.kind == own.get(attempt.purpose.kind)
 
 
 def _by_redaction(attempt: Attempt, _rules: Rules, _mode: Mode) -> Refused | None:
@@ -205,7 +208,7 @@ def _by_owner(attempt: Attempt, rules: Rules, _mode: Mode) -> Refused | None:
 
 
 def _by_freeze(attempt: Attempt, rules: Rules, _mode: Mode) -> Refused | None:
-    if attempt.dry_run:
+    if attempt.dry_run or _takes_own_down(attempt):
         return None
     for window in rules.freezes:
         if window.covers(attempt.now):
@@ -231,6 +234,22 @@ def _is_lease(attempt: Attempt, _rules: Rules, _mode: Mode) -> Refused | None:
     if (target.group, target.kind) == ("coordination.k8s.io", "Lease") and target.name.startswith("aegis-"):
         return None
     return Refused(f"{target} is no lease of AEGIS")
+
+
+def _is_rerun(attempt: Attempt, _rules: Rules, _mode: Mode) -> Refused | None:
+    """A Job of ours that is exactly what its CronJob starts anyway: no new image, command or power."""
+    target, scope = attempt.target, attempt.purpose.scope
+    if (target.group, target.kind) != ("batch", "Job") or not target.name.startswith(RERUN_PREFIX) or len(scope) != 1:
+        return Refused(f"{target} is no Job that repeats a CronJob")
+    if attempt.verb == "delete":
+        return None
+    if attempt.verb != "create" or attempt.live is None:
+        return Refused(f"the CronJob {scope[0]} is not there, so nothing is repeated")
+    template = (attempt.live.get("spec") or {}).get("jobTemplate") or {}
+    made = attempt.content if isinstance(attempt.content, Mapping) else {}
+    if not template.get("spec") or made.get("spec") != template["spec"]:
+        return Refused(f"{target} is not what the CronJob {scope[0]} starts")
+    return None
 
 
 def _by_rate(attempt: Attempt, rules: Rules, recent: Iterable[AuditRecord]) -> Refused | None:
@@ -276,4 +295,5 @@ _BY_PURPOSE: Final[dict[str, tuple[_Check, ...]]] = {
     "undo": (_by_namespace, _by_kind, _by_existence),
     "shadow": (_in_shadow,),
     "lease": (_is_lease, _by_namespace),
+    "rerun": (_by_namespace, _is_rerun, _by_freeze),
 }

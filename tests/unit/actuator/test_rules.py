@@ -368,3 +368,41 @@ def test_leases() -> None:
     assert _why(lease, kind="lease", verb="create", live=None) == ""
     assert _why({**lease, "kind": "ConfigMap"}, kind="lease", verb="create", live=None)
     assert _why({**lease, "metadata": {"name": "kubelet", "namespace": "a"}}, kind="lease", verb="create", live=None)
+
+
+CRONJOB: dict[str, Any] = {
+    "apiVersion": "batch/v1",
+    "kind": "CronJob",
+    "metadata": {"name": "backup", "namespace": "shop"},
+    "spec": {"jobTemplate": {"spec": {"template": {"spec": POD_SPEC}}}},
+}
+
+
+def _rerun(spec: Json, name: str = "aegis-rerun-backup-1", **how: Any) -> str:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+    return _why(job, **{"kind": "rerun", "verb": "create", "live": CRONJOB, "scope": ("backup",), **how})
+
+
+def test_a_job_may_repeat_what_its_cronjob_does_and_nothing_else() -> None:
+    same = CRONJOB["spec"]["jobTemplate"]["spec"]
+    assert _rerun(same) == ""
+    other = {"template": {"spec": {"containers": [{"name": "web", "image": "other"}]}}}
+    assert "is not what the CronJob backup starts" in _rerun(other)
+    assert "is no Job that repeats" in _rerun(same, name="backup-1")
+    assert "is no Job that repeats" in _rerun(same, scope=())
+    assert "is not there" in _rerun(same, live=None)
+    assert "protected" in _rerun(same, rules=Rules(gitops_owner=_owner, protected=frozenset({"shop"})))
+    assert "frozen" in _rerun(
+        same, rules=Rules(gitops_owner=_owner, freezes=(FreezeWindow.parse("00:00 - 24:00 UTC"),))
+    )
+    assert _rerun(same, mode=Mode.FROZEN)
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed"), [(Mode.RUN, True), (Mode.OBSERVE, False), (Mode.FROZEN, True), (Mode.HARDSTOP, False)]
+)
+def test_a_job_that_repeats_is_removed_even_in_a_freeze(mode: Mode, allowed: bool) -> None:
+    job = ObjectRef(api_version="batch/v1", kind="Job", name="aegis-rerun-backup-1", namespace="shop")
+    rules = Rules(gitops_owner=_owner, freezes=(FreezeWindow.parse("00:00 - 24:00 UTC"),))
+    why = _why(None, kind="rerun", verb="delete", target=job, live=None, scope=("backup",), mode=mode, rules=rules)
+    assert (why == "") is allowed
