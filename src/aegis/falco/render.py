@@ -40,7 +40,8 @@ def rendered(condition: Condition) -> str:
         case Not(child):
             return f"not {_operand(child)}"
         case Reference(name):
-            return name
+            # A macro may be called like that, and is read as one within parentheses only.
+            return f"({name})" if name in {"and", "or", "not"} else name
         case Exists(left):
             return f"{_term(left)} exists"
         case Comparison(left, operator, right, modifier):

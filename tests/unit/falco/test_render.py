@@ -31,3 +31,8 @@ def test_a_value_is_never_read_as_something_else(value: str) -> None:
 def test_parentheses_show_what_binds() -> None:
     assert rendered(parse("a and b or not (c or d)")) == "(a and b) or (not (c or d))"
     assert quoted("a\tb") == '"a\\tb"'
+
+
+def test_a_macro_that_is_called_like_a_word() -> None:
+    for text in ("(not) or proc.name = a", "not (not)", "(and) and (or)", "proc.name = a and (not)"):
+        assert parse(rendered(parse(text))) == parse(text)
