@@ -28,6 +28,7 @@ Step = frozenset[int] | None
 """The bytes that one place may hold; None for any number of any bytes."""
 
 _ANY = frozenset(range(256))
+_NOTHING = frozenset[int]()
 
 
 @functools.lru_cache(4096)
@@ -70,8 +71,8 @@ def _steps(pattern: bytes, *, ignore_case: bool) -> list[Step] | None:
         elif byte == b"?":
             steps.append(_ANY)
             at += 1
-        elif byte == b"[" and (found := _bracket(pattern, at, ignore_case=ignore_case)) is not None:
-            step, at = found
+        elif byte == b"[":
+            step, at = _bracket(pattern, at, ignore_case=ignore_case)
             steps.append(step)
         elif pattern[at:] == b"\\":
             return None
@@ -81,9 +82,13 @@ def _steps(pattern: bytes, *, ignore_case: bool) -> list[Step] | None:
     return steps
 
 
-def _bracket(pattern: bytes, at: int, *, ignore_case: bool) -> tuple[frozenset[int], int] | None:
-    """The bytes that a bracket expression stands for and where it ends; None where it has no end, and is literal."""
-    at += 1
+def _bracket(pattern: bytes, opened: int, *, ignore_case: bool) -> tuple[frozenset[int], int]:
+    """The bytes that a bracket expression stands for and where the pattern goes on.
+
+    One that is never closed is a literal bracket, as glibc has it; but where it ends behind a backslash nothing matches
+    it, and where it ends within a range only if a bracket is among the members before that.
+    """
+    at = opened + 1
     negated = pattern[at : at + 1] in {b"!", b"^"}
     at += negated
     found: set[int] = set()
@@ -91,7 +96,7 @@ def _bracket(pattern: bytes, at: int, *, ignore_case: bool) -> tuple[frozenset[i
     while True:
         byte = pattern[at : at + 1]
         if not byte:
-            return None
+            return frozenset(b"["), opened + 1
         if byte == b"]" and not first:
             break
         first = False
@@ -100,8 +105,13 @@ def _bracket(pattern: bytes, at: int, *, ignore_case: bool) -> tuple[frozenset[i
             found.update(filter(_CLASSES[pattern[at + 2 : end]], range(256)))
             at = end + 2
             continue
+        if pattern[at:] == b"\\":
+            return _NOTHING, len(pattern)
         low, at = _member(pattern, at)
-        if pattern[at : at + 1] == b"-" and pattern[at + 1 : at + 2] not in {b"]", b""}:
+        if pattern[at : at + 1] == b"-" and pattern[at + 1 : at + 2] != b"]":
+            if pattern[at + 1 :] in {b"", b"\\"}:
+                before = found if pattern[at + 1 :] else {*found, low}
+                return frozenset(b"[") & before, opened + 1
             high, at = _member(pattern, at + 1)
             found.update(range(low, high + 1))
         else:

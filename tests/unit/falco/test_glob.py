@@ -25,6 +25,9 @@ def fnmatch(pattern: bytes, text: bytes) -> bool:
 @example("[!a]", "b")
 @example("[]a]", "]")
 @example("[a", "[a")
+@example("[?-", "[?-")
+@example("[[a", "[[a")
+@example("[a\\", "[a\\")
 @example("\\*", "*")
 def test_it_agrees_with_the_c_library(pattern: str, text: str) -> None:
     ours = matcher(pattern.encode())(text.encode())
