@@ -103,7 +103,7 @@ def _number(entry: Entry, text: str) -> int:
 
         try:
             return socket.getservbyname(text)
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
             raise EvaluationError(f"unrecognized protocol {text}") from None
     low, high = entry.bounds
     if not re.fullmatch(r"[+-]?[0-9]+", text):

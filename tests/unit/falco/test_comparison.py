@@ -51,3 +51,8 @@ def test_values_of_alerts_are_read_by_the_type_of_their_field() -> None:
     assert reader(entry("fd.sip"))("10.0.0.1") == (ipaddress.ip_address("10.0.0.1"),)
     assert reader(entry("fd.sip"))("nonsense") == ()
     assert reader(entry("fd.types"))(["ipv4", "file"]) == [b"ipv4", b"file"]
+
+
+def test_a_port_with_a_nul_is_refused() -> None:
+    with pytest.raises(EvaluationError, match="unrecognized protocol"):
+        against(resolve(Field("fd.sport")), "=", "", ["a\0b"])
