@@ -20,6 +20,8 @@ _OWNERS: Final = (
 _CHANCE: Final = re.compile(r"-(?:[bcdfghjklmnpqrstvwxz2456789]{5}|(?=[a-z]*\d)[a-z0-9]{5})$", re.ASCII)
 _REVISION: Final = re.compile(r"-(?:[bcdfghjklmnpqrstvwxz2456789]{8,10}|(?=[a-f]*\d)[0-9a-f]{8,10})$", re.ASCII)
 _SCHEDULED: Final = re.compile(r"-\d{8,10}$", re.ASCII)
+_RERUN: Final = re.compile(r"aegis-rerun-(.+)-[0-9a-f]{6}", re.ASCII)
+"""A Job that AEGIS starts to verify a mend (`aegis.triage.verify`)."""
 _ORDINAL: Final = re.compile(r"-\d{1,5}$", re.ASCII)
 
 
@@ -76,6 +78,8 @@ def workload_name(pod: str, node: str = "") -> str:
     base = _CHANCE.sub("", pod)
     if base == pod:
         return _ORDINAL.sub("", pod) or pod
+    if again := _RERUN.fullmatch(base):
+        return again[1]
     for pattern in (_SCHEDULED, _REVISION):
         shorter = pattern.sub("", base)
         if shorter != base:
@@ -84,9 +88,9 @@ def workload_name(pod: str, node: str = "") -> str:
 
 
 def is_scheduled(pod: str) -> bool:
-    """Whether a pod's name is one that a CronJob gives: its owner's, the minute, five characters."""
+    """Whether a pod's name is one that a CronJob gives: its owner's, the minute, five characters; or of a Job of ours."""
     base = _CHANCE.sub("", pod)
-    return base != pod and _SCHEDULED.search(base) is not None
+    return base != pod and bool(_SCHEDULED.search(base) or _RERUN.fullmatch(base))
 
 
 def container_of(alert: Alert) -> tuple[str, ...]:
