@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from aegis.actuator import RERUN_PREFIX
 from aegis.errors import NotFound, Refused
+from aegis.evidence.falco import FalcoPlace, find_falco
 from aegis.falco.alert import Alert
 from aegis.falco.identity import identity
 from aegis.falco.query import AlertQuery
@@ -79,21 +80,26 @@ class Rerun:
         name: of the Job.
         began: when the API server made it.
         result: `complete`, `failed`, or why it is not over.
+        nodes: where its pods ran.
     """
 
     name: str
     began: datetime
     result: str
+    nodes: tuple[str, ...] = ()
 
 
-def verified(alerts: Sequence[Alert], notes: Sequence[str], watch: Watch, *, trouble: str = "") -> Verification:
+def verified(
+    alerts: Sequence[Alert], notes: Sequence[str], watch: Watch, *, trouble: str = "", is_covered: bool = False
+) -> Verification:
     """What the alerts of a window say of a rule.
 
     Args:
         alerts: everything that the source told, of all rules.
         notes: why there may be more than these.
         watch: what is looked for.
-        trouble: why the activity may not have taken place.
+        trouble: why the activity may not have taken place, or may not have been seen.
+        is_covered: whether it is known that Falco watched, so that no alert at all means that nothing happened.
     """
     told = [alert for alert in alerts if not alert.is_internal]
     fired = [alert for alert in told if alert.rule == watch.rule]
@@ -105,7 +111,7 @@ def verified(alerts: Sequence[Alert], notes: Sequence[str], watch: Watch, *, tro
         trouble: bool(trouble),
         f"the source was not read whole: {'; '.join(notes)}": bool(notes),
         "Falco says that it lost events": any(alert.tells_of_loss for alert in alerts),
-        "the source told no alert at all in this time: it may have covered nothing": not told,
+        "the source told no alert at all in this time: it may have covered nothing": not told and not is_covered,
         f"{nobody} alerts of the rule do not say whose they are": nobody > 0,
         f"{lines} alerts are lines of text, which do not say their rule": lines > 0,
     }
@@ -122,7 +128,7 @@ def verified(alerts: Sequence[Alert], notes: Sequence[str], watch: Watch, *, tro
 
 
 async def watched(
-    source: AlertSource, watch: Watch, since: datetime, settle: float, *, trouble: str = ""
+    source: AlertSource, watch: Watch, since: datetime, settle: float, *, trouble: str = "", is_covered: bool = False
 ) -> Verification:
     """Read a source until the rule fires, or for as long as alerts may take to come.
 
@@ -131,7 +137,8 @@ async def watched(
         watch: what is looked for.
         since: from when on.
         settle: seconds that an alert may take from the event to the source.
-        trouble: why the activity may not have taken place.
+        trouble: why the activity may not have taken place, or may not have been seen.
+        is_covered: whether it is known that Falco watched.
     """
     seen: dict[str, Alert] = {}
     notes: dict[str, None] = {}
@@ -141,10 +148,31 @@ async def watched(
         batch = await source.read(AlertQuery(since=since), _MOST)
         seen |= {identity(alert): alert for alert in batch.alerts}  # some tell all again, some what is new
         notes |= dict.fromkeys(batch.notes)
-        found = verified(list(seen.values()), list(notes), watch, trouble=trouble)
+        found = verified(list(seen.values()), list(notes), watch, trouble=trouble, is_covered=is_covered)
         if found.outcome == "firing" or clock.time() >= end:
             return found
         await asyncio.sleep(min(_POLL_SECONDS, max(0.0, end - clock.time())))
+
+
+async def lapses(reader: ClusterReader, place: FalcoPlace, job: Rerun) -> list[str]:
+    """Why Falco may not have seen all of what a Job did; empty if a Falco was ready on each of its nodes all the time.
+
+    Args:
+        reader: of the cluster.
+        place: where Falco is; what is empty is looked for.
+        job: whose nodes, and from when on.
+    """
+    if not job.nodes or "" in job.nodes:
+        return [f"on which node {job.name} ran is not known"]
+    falco = await find_falco(reader, place)
+    found = []
+    for node in job.nodes:
+        told = [sentry.lapses(job.began) for sentry in falco.on(node)]
+        if not told:
+            found.append(f"no Falco watches the node {node}")
+        elif all(told):
+            found += told[0]
+    return found
 
 
 @asynccontextmanager
@@ -175,7 +203,9 @@ async def rerun(
         progress(f"started {ref.name}, which is what {cronjob.name} starts")
         result = await _finished(reader, ref, patience)
         progress(f"{ref.name}: {result}")
-        yield Rerun(name=ref.name, began=_moment(made), result=result)
+        pods = await reader.list("v1", "Pod", namespace=ref.namespace, labels=f"job-name={ref.name}")
+        nodes = {str((pod.get("spec") or {}).get("nodeName") or "") for pod in pods}
+        yield Rerun(name=ref.name, began=_moment(made), result=result, nodes=tuple(sorted(nodes)))
     finally:
         await actuator.delete(ref, purpose, uid=uid)
 

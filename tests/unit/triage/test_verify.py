@@ -10,11 +10,12 @@ import pytest
 from falco_story import DROPPED, alert
 
 from aegis.errors import NotFound, Refused
+from aegis.evidence.falco import FalcoPlace
 from aegis.falco.alert import Alert, parse_alert
 from aegis.falco.query import AlertQuery
 from aegis.model.refs import ObjectRef
 from aegis.ports import AlertBatch, Purpose
-from aegis.triage.verify import Watch, rerun, verified, watched
+from aegis.triage.verify import Watch, lapses, rerun, verified, watched
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 WATCH = Watch(
@@ -117,11 +118,17 @@ class _Cluster:
     def __init__(self, cronjob: dict[str, Any] | None, status: dict[str, Any] | None = None) -> None:
         self.cronjob, self.status = cronjob, status
         self.made: list[Any] = []
+        self.falco: list[Any] = []
         self.removed: list[tuple[ObjectRef, str]] = []
         self.purposes: list[Purpose] = []
 
     async def find(self, ref: ObjectRef) -> Any:
         return self.cronjob if ref.kind == "CronJob" else {"status": self.status}
+
+    async def list(
+        self, api_version: str, kind: str, *, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> Any:
+        return [{"spec": {"nodeName": "node-1"}}] if labels.startswith("job-name=") else self.falco
 
     async def create(self, obj: Any, purpose: Purpose) -> Any:
         self.made.append(obj)
@@ -182,3 +189,36 @@ async def test_the_job_is_removed_when_what_follows_fails() -> None:
         async with rerun(cluster, cluster, BACKUP, patience=5.0, progress=_silence):  # type: ignore[arg-type]  # a part of a cluster
             raise RuntimeError
     assert len(cluster.removed) == 1
+
+
+def _falco(node: str, ready: bool = True) -> dict[str, Any]:
+    begin = "2026-11-20T00:00:00Z"
+    return {
+        "metadata": {"name": "falco-x", "namespace": "falco", "uid": "u-f"},
+        "spec": {"nodeName": node, "containers": [{"name": "falco", "image": "falco"}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": begin}],
+            "containerStatuses": [{"name": "falco", "ready": ready, "state": {"running": {"startedAt": begin}}}],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("falco", "why"),
+    [
+        ([_falco("node-1")], ""),
+        ([_falco("node-2")], "no Falco watches the node node-1"),
+        ([_falco("node-1", False)], "x"),
+    ],
+)
+async def test_falco_watched_or_why_not(falco: list[Any], why: str) -> None:
+    cluster: Any = _Cluster(CRONJOB, _over("Complete"))
+    cluster.falco = falco
+    async with rerun(cluster, cluster, BACKUP, patience=5.0, progress=_silence) as job:
+        found = await lapses(cluster, FalcoPlace(), job)
+    assert job.nodes == ("node-1",)
+    assert bool(found) is bool(why)
+    assert why in {"", "x"} or found == [why]
+    silence = verified([], (), WATCH, trouble="; ".join(found), is_covered=not found)
+    assert silence.outcome == ("inconclusive" if why else "silent")

@@ -16,7 +16,8 @@ from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_
 
 if TYPE_CHECKING:
     from aegis.model.refs import JsonObject, ObjectRef
-    from aegis.triage.verify import Verification, Watch
+    from aegis.triage.verify import Rerun, Verification, Watch
+    from aegis.wiring import System
 
 _USUAL = "5m"
 _SETTLE = 20.0
@@ -87,22 +88,42 @@ async def _verify(options: Globals, rule: str, how: dict[str, Any]) -> tuple[Wat
             since = moment("--since", how["since"], now) if how["since"] else job.began
             workload = how["workload"] or ref.name
             watch = Watch(rule=rule, namespace=ref.namespace, workload=workload, job=job.name)
-            trouble = "" if job.result == "complete" else f"the Job {job.name} is {job.result}"
-            return watch, await _watched(options, how, watch, since, trouble=trouble), since
+            trouble, is_covered = await _seen_by_falco(system, how, job)
+            found = await _watched(options, how, watch, since, trouble=trouble, is_covered=is_covered)
+            return watch, found, since
+
+
+async def _seen_by_falco(system: System, how: dict[str, Any], job: Rerun) -> tuple[str, bool]:
+    """What may have kept Falco from seeing the activity, and whether it is known that nothing did."""
+    from aegis.evidence.falco import FalcoPlace
+    from aegis.triage.verify import lapses
+
+    if job.result != "complete":
+        return f"the Job {job.name} is {job.result}", False
+    if _source(how) != "falco":
+        return "", False  # what a log service was sent is not known
+    security = system.settings.security
+    place = FalcoPlace(namespace=security.falco_namespace, labels=security.falco_label_selector)
+    found = await lapses(system.reader, place, job)
+    return "; ".join(found), not found
 
 
 async def _watched(
-    options: Globals, how: dict[str, Any], watch: Watch, since: datetime, *, trouble: str = ""
+    options: Globals, how: dict[str, Any], watch: Watch, since: datetime, *, trouble: str = "", is_covered: bool = False
 ) -> Verification:
     from aegis.triage.verify import watched
     from aegis.wiring.alerts import alert_source
 
-    name = str(how["file"] or how["source"] or ("falco" if how["retrigger"] else "store"))
+    name = _source(how)
     settle = how["settle"] if how["retrigger"] else 0.0
     progress_of(options)(f"watching {name} since {since:%Y-%m-%dT%H:%M:%SZ}")
     stdin = unbuffered_stdin() if name == "-" else None
     async with alert_source(settings_of(options), name, as_user=options.as_user, stdin=stdin) as source:
-        return await watched(source, watch, since, settle, trouble=trouble)
+        return await watched(source, watch, since, settle, trouble=trouble, is_covered=is_covered)
+
+
+def _source(how: dict[str, Any]) -> str:
+    return str(how["file"] or how["source"] or ("falco" if how["retrigger"] else "store"))
 
 
 def _cronjob(text: str, namespace: str) -> ObjectRef:
