@@ -115,6 +115,7 @@ def _attack(history: Sequence[Alert], chain: Chain) -> dict[str, Any]:
         "id": chain.id,
         "workload": chain.place,
         "rules": list(chain.rules),
+        "steps": [_step(history, chain, rule) for rule in chain.rules],
         "alerts": len(chain.numbers),
         "pods": list(pods(history, chain.numbers)),
         "containers": [" ".join(one) for one in chain.containers],
@@ -122,6 +123,14 @@ def _attack(history: Sequence[Alert], chain: Chain) -> dict[str, Any]:
         "last": moment_text(times[-1]) if times else None,
         "ids": [identity(history[number]) for number in chain.numbers],
     }
+
+
+def _step(history: Sequence[Alert], chain: Chain, rule: str) -> dict[str, Any]:
+    """One sign of an attack: how often, and the first alert of it."""
+    numbers = [number for number in chain.numbers if (history[number].rule or history[number].message[:80]) == rule]
+    first = min(numbers, key=lambda number: (history[number].time_ns or 0, number))
+    gravest = min(history[number].priority for number in numbers)
+    return {"rule": rule, "priority": gravest.word, "alerts": len(numbers), "first": _line(history[first])}
 
 
 def _group(found: Findings, one: Judged) -> dict[str, Any]:
@@ -185,6 +194,10 @@ def _line(alert: Alert) -> dict[str, Any]:
     return {
         "id": identity(alert),
         "time": moment_text(alert.time_ns) if alert.time_ns is not None else None,
+        "pod": alert.text("k8s.pod.name") or None,
+        "parent": alert.text("proc.pname") or None,
+        "command": alert.text("proc.cmdline")[:_LONGEST] or None,
+        "file": alert.text("fd.name")[:_LONGEST] or None,
         "text": alert.output[:_LONGEST],
         "from_text": alert.from_text,
     }

@@ -214,6 +214,8 @@ async def _read(options: Globals, how: dict[str, Any]) -> tuple[list[Alert], Jso
         batch = await source.read(AlertQuery(since=since, until=now + timedelta(hours=1) if since else None), _MOST)
     told = any(alert.tells_of_loss for alert in batch.alerts)
     notes = [*batch.notes, *(["Falco says that it lost events in this time"] if told else [])]
+    if not batch.alerts:
+        notes.append("it told no alert at all: nothing happened, or nothing was covered")
     return list(batch.alerts), {
         "name": name,
         "since": since.isoformat() if since else None,

@@ -9,7 +9,8 @@ from typing import Any
 from aegis.model.refs import JsonObject
 
 _WIDTH = 110
-_MOST_STEPS = 12
+_MOST_STEPS = 24
+_LINES = 3
 _HEADS = {
     "real": "REAL: a workload does what it has no business doing",
     "unsure": "UNSURE: counts as real until somebody says otherwise",
@@ -27,7 +28,7 @@ def report_text(result: JsonObject) -> str:
         *_hidden(result["not_shown"]),
     ]
     for attack in result["attacks"]:
-        lines += ["", *_attack(attack, result["groups"])]
+        lines += ["", *_attack(attack)]
     for verdict, head in _HEADS.items():
         groups = [one for one in result["groups"] if one["classification"] == verdict]
         if verdict == "real":
@@ -36,6 +37,11 @@ def report_text(result: JsonObject) -> str:
             lines += ["", head]
         for one in groups:
             lines += ["", *_group(one)]
+        if groups and verdict == "unsure":
+            lines += [
+                "",
+                "  Whoever can explain one of these says so in a baseline (--baseline FILE); until then it counts as real.",
+            ]
     return "\n".join(lines)
 
 
@@ -45,22 +51,34 @@ def _hidden(counts: JsonObject) -> Iterator[str]:
         yield f"Groups that were not asked for: {told} (`--priority debug` shows all)."
 
 
-def _attack(attack: JsonObject, groups: list[JsonObject]) -> Iterator[str]:
-    yield f"ATTACK {attack['id']} on {attack['workload']}: {attack['alerts']} alerts, {attack['first']} to {attack['last']}"
+def _attack(attack: JsonObject) -> Iterator[str]:
+    yield f"ATTACK {attack['id']} on {attack['workload']}: {attack['alerts']} alerts, {_moment(attack['first'])} to {_moment(attack['last'])}"
     if attack["pods"]:
         yield from _wrapped(f"pods {', '.join(attack['pods'])}", "  ")
-    steps = [one for one in groups if one["attack"] == attack["id"]]
-    steps.sort(key=lambda one: one["first"] or "")
-    for one in steps[:_MOST_STEPS]:
-        yield f"  {(one['first'] or '')[11:23]:<12}  {one['priority']:<13} {one['rules'][0]}: {_cut(one['process']['identity'])}"
-        if one["evidence"]:
-            yield f"      {_cut(one['evidence'][0]['text'])}"
-    if len(steps) > _MOST_STEPS:
-        yield f"  and {len(steps) - _MOST_STEPS} groups more (-o json has them all)"
-    others = len(attack["rules"]) - len({rule for one in steps for rule in one["rules"]} & set(attack["rules"]))
-    if others:
-        yield f"  and {others} other rules that were not asked for"
+    for step in attack["steps"][:_MOST_STEPS]:
+        times = f" (x{step['alerts']})" if step["alerts"] > 1 else ""
+        yield f"  {_clock(step['first']):<12}  {step['priority']:<13}  {_cut(step['rule'])}{times}"
+        yield f"      {_seen(step['first'])}"
+    if len(attack["steps"]) > _MOST_STEPS:
+        yield f"  and {len(attack['steps']) - _MOST_STEPS} signs more (-o json has them all)"
     yield "  Nothing of this is silenced. Escalate: isolate the pods, keep the evidence, look for more."
+
+
+def _moment(text: str | None) -> str:
+    return f"{text[:19]}Z" if text else "?"
+
+
+def _clock(line: JsonObject) -> str:
+    return (line["time"] or "")[11:23]
+
+
+def _seen(line: JsonObject) -> str:
+    """What happened, in the words of whoever was watched: as words, on one line."""
+    if not line["command"]:
+        return _cut(line["text"])
+    parent = f"{line['parent']} > " if line["parent"] else ""
+    file = f"   [{line['file']}]" if line["file"] and line["file"] not in line["command"] else ""
+    return _cut(f"{parent}{line['command']}{file}")
 
 
 def _group(one: JsonObject) -> Iterator[str]:
@@ -74,11 +92,11 @@ def _group(one: JsonObject) -> Iterator[str]:
     )
     image = f" ({workload['image']})" if workload["image"] else ""
     yield f"  {one['alerts']} x {', '.join(one['rules'])} [{one['priority']}]"
-    yield f"      {place}{image}, process {_cut(one['process']['identity'])}, {one['first'] or '?'} to {one['last'] or '?'}"
+    yield f"      {place}{image}, process {_cut(one['process']['identity'])}, {_moment(one['first'])} to {_moment(one['last'])}"
     for reason in one["reasons"]:
         yield from _wrapped(f"- {reason}", "      ")
-    for line in one["evidence"][:2]:
-        yield f"      {'text: ' if line['from_text'] else ''}{_cut(line['text'])}"
+    for line in one["evidence"][:_LINES]:
+        yield f"      {_clock(line)}  {'(of a text) ' if line['from_text'] else ''}{_seen(line)}"
     for number, mend in enumerate(one["proposals"], 1):
         yield from _mend(number, mend)
     for mend in one["withdrawn"]:
@@ -115,11 +133,14 @@ def _proof(proof: dict[str, Any]) -> str:
         if proof["method"] == "replay"
         else "no rule changes, the activity itself ends"
     )
-    told = f"{proof['suppressed_benign']} benign silenced, {proof['suppressed_suspicious']} suspicious, {proof['unknown']} unknown"
+    verb = "silenced" if proof["method"] == "replay" else "end"
+    told = f"{proof['suppressed_benign']} benign {verb}, {proof['suppressed_suspicious']} suspicious, {proof['unknown']} unknown"
     parts = [f"{how}: {told}"]
     if proof["without_rule"]:
         parts.append(f"{proof['without_rule']} of rules that were not given")
-    parts += [f"then {one['by']!r} fires for {one['certain'] or one['possible']}" for one in proof["unmasked_by"]]
+    for one in proof["unmasked_by"]:
+        how_many = f"fires for {one['certain']}" if one["certain"] else f"may fire for {one['possible']}"
+        parts.append(f"then {one['by']!r} {how_many}")
     if proof["missing_fields"]:
         parts.append(f"fields that would decide: {', '.join(proof['missing_fields'])}")
     return "; ".join(parts)

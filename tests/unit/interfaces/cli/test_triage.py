@@ -128,6 +128,13 @@ def test_a_source_that_lost_events_is_inconclusive(place: Path, capsys: pytest.C
     answered(capsys, "--from", place / "lossy.jsonl", status=1)
 
 
+def test_no_alert_at_all_is_no_good_news(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "empty.log").write_text("Falco initialized\n")
+    report = answered(capsys, "--from", place / "empty.log", status=3)
+    assert "no alert at all" in report["source"]["notes"][0]
+    answered(capsys, status=3)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
