@@ -33,12 +33,14 @@ class Image:
         archive: a saved image (`docker save`, an OCI layout as a tar); None: it is pulled from its registry.
         platform: as `linux/amd64`; empty: the tool's own.
         layerless: why there is nothing to look into, as for an image of the embedded registry; empty where there is.
+        containers: which containers run it, where a workload is looked at: as `Deployment/web containers[app]`.
     """
 
     reference: str
     archive: Path | None = None
     platform: str = ""
     layerless: str = ""
+    containers: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

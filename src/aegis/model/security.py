@@ -76,6 +76,7 @@ class SecurityFinding:
         installed_version: of the package.
         fixed_version: from which on it is mended; empty while nobody has mended it.
         purl: the package's URL, as the tool writes it.
+        container: the container whose image is at fault, where a workload was looked at; else empty.
         file: relative path of the file at fault.
         line: first line in that file, from 1; 0 where it is not known.
     """
@@ -94,6 +95,7 @@ class SecurityFinding:
     installed_version: str = ""
     fixed_version: str = ""
     purl: str = ""
+    container: str = ""
     file: str = ""
     line: int = 0
 
@@ -115,7 +117,8 @@ class SecurityFinding:
         Measured on a real pair of images of which one fault was mended and three were left: an id with the package's
         whole URL gives two false new ones, without version and qualifiers none.
         """
-        return (self.source, *_PLACES[self.category](self))
+        held = (self.container,) if self.container else ()
+        return (self.source, *held, *_PLACES[self.category](self))
 
     @property
     def fingerprint(self) -> str:
@@ -140,6 +143,7 @@ class SecurityFinding:
             "installed_version": self.installed_version,
             "fixed_version": self.fixed_version,
             "purl": self.purl,
+            "container": self.container,
             "file": self.file,
             "line": self.line,
         }

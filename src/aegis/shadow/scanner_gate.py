@@ -6,7 +6,7 @@ required, or is there and failed, the trial stays undecided, else it is a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aegis.model.report import ScannerOutcome, Suppressed
@@ -73,7 +73,7 @@ def noted(trial: Trial, gate: GateResult, looks: Looks, waived: Waived | None = 
 def settled(trial: Trial, name: str, looks: Looks) -> GateResult:
     """The gate for what a scanner said, once what somebody answers for is taken away; noted."""
     rules = trial.tools.limits.security
-    kept, waived = _without_what_is_waived(looks, rules)
+    kept, waived = _without_what_is_waived(by_container(looks), rules)
     gate = decide(name, kept, rules)
     notes = "; ".join(filter(None, [gate.coverage, *waived.notes]))
     return noted(trial, replace(gate, coverage=notes), kept, waived)
@@ -118,6 +118,32 @@ def decide(name: str, looks: Looks, rules: SecurityRules) -> GateResult:
     skipped = _reasons(look for look in looks.after if look.result.status is ScanStatus.SKIPPED)
     reason = skipped if skipped and gate.outcome is Outcome.SKIPPED else gate.reason
     return replace(gate, reason=reason, measured=None, inconclusive=verdict.blocks)
+
+
+def by_container(looks: Looks) -> Looks:
+    """The findings of an image, once for each container that runs it: what one container had is new in another.
+
+    A container that is new itself counts as one that ran its image before, where there was one.
+    """
+    ran = {name: image.reference for image in _images(looks.before) for name in image.containers}
+    stands_for = {reference: name for name, reference in reversed(ran.items())}
+
+    def holder(image: Image, name: str) -> str:
+        return name if name in ran else stands_for.get(image.reference, name)
+
+    def told(look: Look) -> Look:
+        image = look.subject
+        if not isinstance(image, Image) or not image.containers:
+            return look
+        holders = dict.fromkeys(holder(image, name) for name in image.containers)
+        findings = tuple(replace(one, container=name) for name in holders for one in look.result.findings)
+        return replace(look, result=replace(look.result, findings=findings))
+
+    return Looks(before=tuple(map(told, looks.before)), after=tuple(map(told, looks.after)))
+
+
+def _images(looks: Iterable[Look]) -> Iterator[Image]:
+    return (look.subject for look in looks if isinstance(look.subject, Image))
 
 
 def _is_beside(look: Look, looks: Looks) -> bool:

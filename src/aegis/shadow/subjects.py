@@ -67,14 +67,17 @@ def subjects_of(
 
 def images_of(objects: Iterable[Json], *, embedded: bool) -> tuple[Image, ...]:
     """The images of all containers, those that start before the others included."""
-    references = (
-        str(one.spec["image"])
-        for obj in objects
-        for one in containers(pod_spec_of(obj) or {})
-        if isinstance(one.spec.get("image"), str) and one.spec["image"]
-    )
     layerless = LAYERLESS if embedded else ""
-    return tuple(Image(reference=reference, layerless=layerless) for reference in dict.fromkeys(references))
+    run: dict[str, list[str]] = {}
+    for obj in objects:
+        for one in containers(pod_spec_of(obj) or {}):
+            reference = one.spec.get("image")
+            if isinstance(reference, str) and reference:
+                ref = ObjectRef.of(obj)
+                run.setdefault(reference, []).append(f"{ref.kind}/{ref.name} {one.group}[{one.spec.get('name')}]")
+    return tuple(
+        Image(reference=reference, layerless=layerless, containers=tuple(names)) for reference, names in run.items()
+    )
 
 
 def as_in_production(obj: Json, namespace: str) -> JsonObject:

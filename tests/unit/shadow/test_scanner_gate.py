@@ -15,7 +15,7 @@ from aegis.model.security import Category, SecurityFinding, Severity
 from aegis.model.verdict import Decision, GateResult, Outcome
 from aegis.security.waivers import Waiver
 from aegis.shadow import judge
-from aegis.shadow.scanner_gate import ScannerGate, decide
+from aegis.shadow.scanner_gate import ScannerGate, by_container, decide
 from aegis.shadow.scanning import Look, Looks
 from aegis.shadow.subjects import Subjects
 from aegis.shadow.tools import SecurityRules
@@ -55,6 +55,31 @@ RULES = SecurityRules()
 def decided(*, before: tuple[Look, ...] = (), after: tuple[Look, ...] = (), **policy: Any) -> GateResult:
     rules = replace(RULES, policy=replace(RULES.policy, **policy))
     return decide("trivy", Looks(before=before, after=after), rules)
+
+
+def image(reference: str, *containers: str) -> Image:
+    return Image(reference=reference, containers=tuple(f"Deployment/web containers[{name}]" for name in containers))
+
+
+def vulnerable(rule: str, of: Image) -> Look:
+    fault = replace(found(rule), category=Category.VULNERABILITY, purl="pkg:deb/debian/zlib1g@1")
+    return look(fault, of=of)
+
+
+@pytest.mark.parametrize(
+    ("after", "news"),
+    [
+        ([vulnerable("CVE-1", image("web:2", "app")), vulnerable("CVE-1", image("log:1", "log"))], 1),
+        ([look(of=image("web:2", "app")), vulnerable("CVE-1", image("log:2", "log"))], 0),
+        ([look(of=image("web:1", "app")), vulnerable("CVE-1", image("log:1", "log", "wait"))], 0),
+        ([look(of=image("web:1", "app")), vulnerable("CVE-1", image("other:1", "wait"))], 1),
+    ],
+    ids=["in another container", "in a newer image", "in one more container of the image", "in a new image"],
+)
+def test_what_one_container_had_is_new_in_another(after: list[Look], news: int) -> None:
+    before = (look(of=image("web:1", "app")), vulnerable("CVE-1", image("log:1", "log")))
+    told = by_container(Looks(before=before, after=tuple(after)))
+    assert decided(before=told.before, after=told.after).measured == news
 
 
 def passes(gate: GateResult) -> Decision:

@@ -29,6 +29,7 @@ CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "na
 def test_the_images_of_every_kind_of_container_each_once() -> None:
     found = subjects_of([workload("arm"), CONFIG], namespace="shop", embedded=False)
     assert [one.reference for one in found.images] == ["busybox:1.36", "nginx:1", "debug:1"]
+    assert found.images[0].containers == ("Deployment/web initContainers[wait]", "Deployment/web containers[log]")
     assert {one.layerless for one in found.images} == {""}
     embedded = subjects_of([workload("arm")], namespace="shop", embedded=True)
     assert {one.layerless for one in embedded.images} == {LAYERLESS}

@@ -8,7 +8,8 @@ import pytest
 from falco_logs import FalcoLogs, falco_pod
 
 from aegis.errors import PermissionDenied
-from aegis.interfaces.cli.doctor import Finding, falco
+from aegis.interfaces.cli.doctor import falco
+from aegis.interfaces.cli.doctor_finding import Finding
 from aegis.ports import Access
 from aegis.settings.schema import Security, Settings
 
