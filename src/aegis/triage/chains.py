@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -125,11 +126,12 @@ def _chains(history: Sequence[Alert], numbers: Sequence[int]) -> Iterator[Chain]
     """The attacks within one workload: stretches without a pause, in which some window holds signs enough."""
     timeless = [number for number in numbers if history[number].time_ns is None]
     timed = sorted((number for number in numbers if history[number].time_ns is not None), key=lambda n: _at(history, n))
-    stretches = list(_stretches(history, timed)) or [[]]
-    for stretch in stretches:
-        together = [*stretch, *timeless]  # what has no time may belong to any
-        if any(_is_attack(history, [*window, *timeless]) for window in _windows(history, stretch)):
-            yield _chain(history, together)
+    free = _Signs()
+    for number in timeless:
+        free.add(history[number])
+    for stretch in list(_stretches(history, timed)) or [[]]:
+        if _holds_attack(history, stretch, free):
+            yield _chain(history, [*stretch, *timeless])  # what has no time may belong to any
 
 
 def _stretches(history: Sequence[Alert], timed: Sequence[int]) -> Iterator[list[int]]:
@@ -143,26 +145,45 @@ def _stretches(history: Sequence[Alert], timed: Sequence[int]) -> Iterator[list[
         yield current
 
 
-def _windows(history: Sequence[Alert], stretch: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Each ten minutes that begin with another sign; one of all where there is no time."""
-    if not stretch:
-        yield ()
-    begin = 0
-    for end, number in enumerate(stretch):
-        while _at(history, number) - _at(history, stretch[begin]) > WINDOW_NS:
-            begin += 1
-        is_last = end + 1 == len(stretch)
-        if is_last or _at(history, stretch[end + 1]) - _at(history, stretch[begin]) > WINDOW_NS:
-            yield stretch[begin : end + 1]
+class _Signs:
+    """The different signs among some alerts, and whether one of them weighs more."""
 
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._heavy = 0
 
-def _is_attack(history: Sequence[Alert], numbers: Iterable[int]) -> bool:
-    signs: dict[str, bool] = {}
-    for number in numbers:
-        alert = history[number]
+    def add(self, alert: Alert) -> None:
+        self._counts[_sign(alert)] += 1
+        self._heavy += _is_heavy(alert)
+
+    def remove(self, alert: Alert) -> None:
         name = _sign(alert)
-        signs[name] = signs.get(name, False) or is_grave(alert) or alert.priority.at_least(Priority.CRITICAL)
-    return len(signs) >= _MANY or (len(signs) >= _FEW and any(signs.values()))
+        self._counts[name] -= 1
+        if not self._counts[name]:
+            del self._counts[name]
+        self._heavy -= _is_heavy(alert)
+
+    def are_an_attack(self, others: _Signs) -> bool:
+        """Whether these, and others that may belong to them, are one."""
+        count = len(self._counts.keys() | others._counts.keys())
+        return count >= _MANY or (count >= _FEW and bool(self._heavy or others._heavy))
+
+
+def _is_heavy(alert: Alert) -> bool:
+    return is_grave(alert) or alert.priority.at_least(Priority.CRITICAL)
+
+
+def _holds_attack(history: Sequence[Alert], stretch: Sequence[int], free: _Signs) -> bool:
+    """Whether ten minutes of a stretch hold signs enough."""
+    window, begin = _Signs(), 0
+    for number in stretch:
+        window.add(history[number])
+        while _at(history, number) - _at(history, stretch[begin]) > WINDOW_NS:
+            window.remove(history[stretch[begin]])
+            begin += 1
+        if window.are_an_attack(free):
+            return True
+    return not stretch and window.are_an_attack(free)
 
 
 def _sign(alert: Alert) -> str:

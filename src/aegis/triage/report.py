@@ -253,7 +253,7 @@ def _proof(history: Sequence[Alert], proof: Proof) -> dict[str, Any]:
         "suppressed_benign": len(proof.benign),
         "suppressed_suspicious": len(proof.suspicious),
         "unknown": proof.unknown,
-        "without_rule": proof.without_rule,
+        "untouched": proof.untouched,
         "unmasked": len(found.unmasked_alerts) if found is not None else 0,
         "unmasked_by": [
             {"rule": one.rule, "by": one.by, "certain": len(one.certain), "possible": len(one.possible)}

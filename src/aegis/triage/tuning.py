@@ -6,7 +6,7 @@ none that is suspicious. What is escalated gets no mend at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -29,14 +29,17 @@ _STRONG: Final = 20
 class Proof:
     """What a mend would have made of the history; numbers are places in it.
 
+    An exception changes the condition of one rule and of no other (that is checked), so the alerts of that rule are
+    replayed; for the others nothing changes.
+
     Attributes:
         method: `replay`: the history was played through the changed rules; `cause-removed`: no rule changes, and what
             was told happens no more.
-        alerts: how long the history is.
+        alerts: how many were replayed: those of the rule; of an image those of the group.
         benign: the benign alerts that would not be told.
         suspicious: the suspicious ones that would not be told: of these none may be.
         unknown: how many the fields cannot decide.
-        without_rule: how many are of rules that are in none of the files; nothing changes for them.
+        untouched: how many are of other rules.
         found: the replay; None where no rule changes.
     """
 
@@ -45,7 +48,7 @@ class Proof:
     benign: tuple[int, ...]
     suspicious: tuple[int, ...]
     unknown: int = 0
-    without_rule: int = 0
+    untouched: int = 0
     found: Replay | None = None
 
     @property
@@ -116,6 +119,14 @@ class Tuning:
         return frozenset([*escalated, *contested])
 
     @cached_property
+    def places(self) -> Mapping[str, list[int]]:
+        """The alerts of each rule, by their place in the history."""
+        found: dict[str, list[int]] = {}
+        for place, alert in enumerate(self.history):
+            found.setdefault(alert.rule, []).append(place)
+        return found
+
+    @cached_property
     def rules(self) -> Ruleset:
         """The rules as they are."""
         return load(self.files)
@@ -137,9 +148,10 @@ class Tuning:
         named = " ".join(built.packages) or f"what {built.tool} installs"
         proof = Proof(
             method="cause-removed",
-            alerts=len(self.history),
+            alerts=len(judged.group.numbers),
             benign=tuple(number for number in judged.group.numbers if number not in self.suspicious),
             suspicious=(),
+            untouched=len(self.history) - len(judged.group.numbers),
         )
         return Mend(
             kind="image-bake",
@@ -152,9 +164,8 @@ class Tuning:
         )
 
     def _exception(self, judged: Judged, rule: str) -> Mend:
-        chosen = [number for number in judged.group.numbers if self.history[number].rule == rule]
-        found = self._narrowest(judged, rule, chosen)
-        proof = self._proof(found.proof) if found.proof is not None else None
+        found = self._narrowest(judged, rule)
+        proof = self._proof(rule, found.proof) if found.proof is not None else None
         form = found.scope.form if found.scope is not None else "exception"
         mend = Mend(
             kind="exception",
@@ -170,14 +181,18 @@ class Tuning:
         )
         return self._checked(mend)
 
-    def _narrowest(self, judged: Judged, rule: str, chosen: Sequence[int]) -> Proposal:
+    def _narrowest(self, judged: Judged, rule: str) -> Proposal:
         """In the form that fits the rule: its own macro where it has one, an exception, its condition."""
         forms = ("macro", *(form for form in FORMS if form != "macro")) if self.files else ("exception",)
         refusal: Proposal | None = None
+        places = self.places[rule]
+        own = set(judged.group.numbers)
+        history = [self.history[place] for place in places]
+        chosen = [number for number, place in enumerate(places) if place in own]
         for form in forms:
             found = propose(
                 rule,
-                self.history,
+                history,
                 chosen,
                 files=self.files,
                 form=form,  # type: ignore[arg-type]  # one of FORMS
@@ -207,7 +222,8 @@ class Tuning:
         after = load([*self.files, ("suppression.yaml", mend.text)])
         if after.errors:
             return replace(mend, withdrawn=f"Falco would refuse it: {after.errors[0].message}")
-        return self._checked(replace(mend, proof=self._proof(replay(after, self.history, baseline=self.rules))))
+        history = [self.history[place] for place in self.places[rule]]
+        return self._checked(replace(mend, proof=self._proof(rule, replay(after, history, baseline=self.rules))))
 
     def _weak(self, judged: Judged, rule: str) -> str:
         """Why a rule may not be switched off; empty if it may."""
@@ -218,18 +234,20 @@ class Tuning:
             return "no baseline of yours vouches for it"
         if not judged.traits.is_recurring or judged.traits.clean < _STRONG:
             return f"fewer than {_STRONG} alerts, or not again and again"
-        if any(number in self.suspicious for number, alert in enumerate(self.history) if alert.rule == rule):
+        if self.suspicious.intersection(self.places[rule]):
             return "the rule told of suspicious activity too"
         return ""
 
-    def _proof(self, found: Replay) -> Proof:
+    def _proof(self, rule: str, found: Replay) -> Proof:
+        places = self.places[rule]
+        silent = [places[number] for number in found.suppressed]
         return Proof(
             method="replay",
             alerts=found.alerts,
-            benign=tuple(number for number in found.suppressed if number not in self.suspicious),
-            suspicious=tuple(number for number in found.suppressed if number in self.suspicious),
-            unknown=len(set(found.unknown) - set(found.without_rule)),
-            without_rule=len(found.without_rule),
+            benign=tuple(place for place in silent if place not in self.suspicious),
+            suspicious=tuple(place for place in silent if place in self.suspicious),
+            unknown=len(found.unknown),
+            untouched=len(self.history) - found.alerts,
             found=found,
         )
 

@@ -129,15 +129,15 @@ def _mend(number: int, mend: JsonObject) -> Iterator[str]:
 
 def _proof(proof: dict[str, Any]) -> str:
     how = (
-        f"replay of {proof['alerts']} alerts"
+        f"replay of the rule's {proof['alerts']} alerts"
         if proof["method"] == "replay"
         else "no rule changes, the activity itself ends"
     )
     verb = "silenced" if proof["method"] == "replay" else "end"
     told = f"{proof['suppressed_benign']} benign {verb}, {proof['suppressed_suspicious']} suspicious, {proof['unknown']} unknown"
     parts = [f"{how}: {told}"]
-    if proof["without_rule"]:
-        parts.append(f"{proof['without_rule']} of rules that were not given")
+    if proof["method"] == "replay":
+        parts.append(f"nothing changes for the {proof['untouched']} of other rules")
     for one in proof["unmasked_by"]:
         how_many = f"fires for {one['certain']}" if one["certain"] else f"may fire for {one['possible']}"
         parts.append(f"then {one['by']!r} {how_many}")
