@@ -17,7 +17,7 @@ from aegis.triage.chains import Chain
 from aegis.triage.classify import Judged, Verdict
 from aegis.triage.grouping import pods
 from aegis.triage.records import baseline_entry, runbook_line
-from aegis.triage.tuning import Mend, Proof
+from aegis.triage.tuning import Mend, Proof, Together
 from aegis.triage.values import Unchangeable, difference, with_rule
 from aegis.triage.workloads import program_of
 
@@ -59,6 +59,7 @@ class Findings:
         judged: every group.
         chains: the attacks.
         mends: of each group that is shown, by its id.
+        together: the silencing ones that come first, as one.
         asked: which groups are shown.
         values: name and text of the team's file of values; None where none was given.
         today: the day.
@@ -68,6 +69,7 @@ class Findings:
     judged: Sequence[Judged]
     chains: Sequence[Chain]
     mends: dict[str, tuple[Mend, ...]]
+    together: Together | None
     asked: Asked
     values: tuple[str, str] | None
     today: date
@@ -102,6 +104,7 @@ def report_fields(found: Findings) -> dict[str, Any]:
         "not_shown": _counts(hidden),
         "attacks": [_attack(found.history, one) for one in found.chains if shown_ids.intersection(one.numbers)],
         "groups": [_group(found, one) for one in shown],
+        "together": _together(found, found.together) if found.together is not None else None,
     }
 
 
@@ -227,7 +230,7 @@ def _mend(found: Findings, judged: Judged, mend: Mend) -> dict[str, Any]:
         },
         "exception_yaml": mend.text or None,
         "scope": scope_fields(mend.scope) if mend.scope is not None else None,
-        **(_diff(found.values, mend) if is_proposed else {"values_diff": None}),
+        **(_diff(found.values, mend.text) if is_proposed else {"values_diff": None}),
         "runbook": runbook_line(judged, mend, found.today) if is_proposed else None,
         "baseline_entry": baseline_entry(found.history, judged, mend) or None if is_proposed else None,
         "notes": list(mend.notes),
@@ -235,12 +238,22 @@ def _mend(found: Findings, judged: Judged, mend: Mend) -> dict[str, Any]:
     }
 
 
-def _diff(values: tuple[str, str] | None, mend: Mend) -> dict[str, Any]:
-    if values is None or not mend.text:
+def _together(found: Findings, whole: Together) -> dict[str, Any]:
+    return {
+        "rules": list(whole.rules),
+        "exception_yaml": whole.text or None,
+        "withdrawn": whole.withdrawn or None,
+        **_diff(found.values, whole.text),
+        "proof": _proof(found.history, whole.proof) if whole.proof is not None else None,
+    }
+
+
+def _diff(values: tuple[str, str] | None, rules: str) -> dict[str, Any]:
+    if values is None or not rules:
         return {"values_diff": None}
     name, text = values
     try:
-        return {"values_diff": difference(text, with_rule(text, mend.text), name)}
+        return {"values_diff": difference(text, with_rule(text, rules), name)}
     except Unchangeable as reason:
         return {"values_diff": None, "values_by_hand": str(reason)}
 

@@ -11,7 +11,7 @@ from aegis.triage.baseline import Entry, expired
 from aegis.triage.chains import correlated
 from aegis.triage.classify import Context, judged
 from aegis.triage.report import Asked, Findings
-from aegis.triage.tuning import Tuning
+from aegis.triage.tuning import Mend, Tuning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def study(history: Sequence[Alert], request: Request, progress: Callable[[str], 
     found = correlated(history)
     groups = judged(Context(history=history, found=found, entries=request.entries, today=request.today))
     tuning = Tuning(history=history, judged=groups, files=request.files, owner=request.owner, expires=request.expires)
-    mends = {}
+    mends: dict[str, tuple[Mend, ...]] = {}
     for one in groups:
         if request.asked.wants(one) and not one.is_escalated:
             progress(f"proving what ends {', '.join(one.group.rules)} in {one.group.workload}")
@@ -61,6 +61,7 @@ def study(history: Sequence[Alert], request: Request, progress: Callable[[str], 
         judged=groups,
         chains=found.chains,
         mends=mends,
+        together=tuning.together(mends.values()),
         asked=request.asked,
         values=request.values,
         today=request.today,

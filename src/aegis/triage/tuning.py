@@ -6,7 +6,7 @@ none that is suspicious. What is escalated gets no mend at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -93,6 +93,23 @@ class Mend:
         return self.kind != "image-bake"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """Every silencing mend that comes first for its group, as one file of rules.
+
+    Attributes:
+        rules: whose alerts it ends.
+        text: the rules to load behind the others.
+        proof: what all of it would have made of the whole history; None where the rules were not given.
+        withdrawn: why the single mends cannot stand together; empty where they can.
+    """
+
+    rules: tuple[str, ...]
+    text: str
+    proof: Proof | None = None
+    withdrawn: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
     """What mends are made from.
@@ -135,6 +152,25 @@ class Tuning:
         """Every mend of a group, the best first; those that were withdrawn say why. None for what is escalated."""
         return () if judged.is_escalated else tuple(self._mends(judged))
 
+    def together(self, mends: Iterable[Sequence[Mend]]) -> Together | None:
+        """What is to be loaded in the end, proved once more as a whole; None where nothing is silenced."""
+        first = [next((mend for mend in each if not mend.withdrawn), None) for each in mends]
+        chosen = [mend for mend in first if mend is not None and mend.is_silencing]
+        if not chosen:
+            return None
+        found = Together(
+            rules=tuple(sorted({mend.rule for mend in chosen})), text="".join(mend.text for mend in chosen)
+        )
+        if not self.files:
+            return found
+        after = load([*self.files, ("together.yaml", found.text)])
+        if after.errors:
+            return replace(found, text="", withdrawn=f"Falco would refuse it: {after.errors[0].message}")
+        proof = self._proof(range(len(self.history)), replay(after, self.history, baseline=self.rules))
+        if proof.suspicious:
+            return replace(found, text="", proof=proof, withdrawn="it would silence suspicious alerts too")
+        return replace(found, proof=proof)
+
     def _mends(self, judged: Judged) -> Iterator[Mend]:
         if built := bake(self.history, judged):
             yield self._baked(judged, built)
@@ -165,7 +201,7 @@ class Tuning:
 
     def _exception(self, judged: Judged, rule: str) -> Mend:
         found = self._narrowest(judged, rule)
-        proof = self._proof(rule, found.proof) if found.proof is not None else None
+        proof = self._proof(self.places[rule], found.proof) if found.proof is not None else None
         form = found.scope.form if found.scope is not None else "exception"
         mend = Mend(
             kind="exception",
@@ -223,7 +259,9 @@ class Tuning:
         if after.errors:
             return replace(mend, withdrawn=f"Falco would refuse it: {after.errors[0].message}")
         history = [self.history[place] for place in self.places[rule]]
-        return self._checked(replace(mend, proof=self._proof(rule, replay(after, history, baseline=self.rules))))
+        return self._checked(
+            replace(mend, proof=self._proof(self.places[rule], replay(after, history, baseline=self.rules)))
+        )
 
     def _weak(self, judged: Judged, rule: str) -> str:
         """Why a rule may not be switched off; empty if it may."""
@@ -238,15 +276,14 @@ class Tuning:
             return "the rule told of suspicious activity too"
         return ""
 
-    def _proof(self, rule: str, found: Replay) -> Proof:
-        places = self.places[rule]
+    def _proof(self, places: Sequence[int], found: Replay) -> Proof:
         silent = [places[number] for number in found.suppressed]
         return Proof(
             method="replay",
             alerts=found.alerts,
             benign=tuple(place for place in silent if place not in self.suspicious),
             suspicious=tuple(place for place in silent if place in self.suspicious),
-            unknown=len(found.unknown),
+            unknown=len(set(found.unknown) - set(found.without_rule)),
             untouched=len(self.history) - found.alerts,
             found=found,
         )

@@ -132,6 +132,19 @@ def test_a_team_that_vouches_gets_an_exception_in_its_own_name() -> None:
     assert exception.withdrawn == ""
 
 
+def test_what_is_loaded_in_the_end_is_proved_as_a_whole() -> None:
+    other = "- {rule: Any program, because: c, namespaces: [data], processes: [pg]}"
+    more = [alert("Any program", at=each * 60.0, namespace="data", pod="pg-0", name="pg") for each in range(5)]
+    result = found([*writes(30), *more, *noise(PODS)], *read(f"{OWN}\n{other}", "t"), files=FILES)
+    assert result.together is not None
+    assert result.together.rules == ("Any program", "Write below etc")
+    assert result.together.proof is not None
+    assert result.together.proof.benign == tuple(range(35))
+    assert result.together.proof.suspicious == ()
+    assert load([*FILES, ("x.yaml", result.together.text)]).successful
+    assert found(noise(PODS), files=FILES).together is None
+
+
 def test_a_rule_is_switched_off_only_where_no_exception_is_possible_and_much_speaks_for_it() -> None:
     history = writes(30, image="i" * 300)
     (mends,) = found(history, *read(OWN, "team.yaml"), files=FILES).mends.values()

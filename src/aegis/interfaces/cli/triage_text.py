@@ -42,7 +42,20 @@ def report_text(result: JsonObject) -> str:
                 "",
                 "  Whoever can explain one of these says so in a baseline (--baseline FILE); until then it counts as real.",
             ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_together(result["together"])])
+
+
+def _together(whole: JsonObject | None) -> Iterator[str]:
+    if whole is None or not (whole["values_diff"] or whole["withdrawn"]):
+        return
+    yield ""
+    yield f"ALL TOGETHER, of {', '.join(whole['rules'])}"
+    if whole["withdrawn"]:
+        yield from _wrapped(f"not proposed: {whole['withdrawn']}", "  ")
+        return
+    if whole["proof"]:
+        yield from _wrapped(f"proof: {_proof(whole['proof'])}", "  ")
+    yield textwrap.indent(whole["values_diff"].rstrip("\n"), "  ")
 
 
 def _hidden(counts: JsonObject) -> Iterator[str]:
@@ -129,14 +142,14 @@ def _mend(number: int, mend: JsonObject) -> Iterator[str]:
 
 def _proof(proof: dict[str, Any]) -> str:
     how = (
-        f"replay of the rule's {proof['alerts']} alerts"
+        f"replay of {proof['alerts']} alerts"
         if proof["method"] == "replay"
         else "no rule changes, the activity itself ends"
     )
     verb = "silenced" if proof["method"] == "replay" else "end"
     told = f"{proof['suppressed_benign']} benign {verb}, {proof['suppressed_suspicious']} suspicious, {proof['unknown']} unknown"
     parts = [f"{how}: {told}"]
-    if proof["method"] == "replay":
+    if proof["method"] == "replay" and proof["untouched"]:
         parts.append(f"nothing changes for the {proof['untouched']} of other rules")
     for one in proof["unmasked_by"]:
         how_many = f"fires for {one['certain']}" if one["certain"] else f"may fire for {one['possible']}"
