@@ -92,6 +92,11 @@ class ScanStatus(StrEnum):
         """Whether all that was expected was looked at."""
         return self in (ScanStatus.CLEAN, ScanStatus.FINDINGS)
 
+    @property
+    def word(self) -> str:
+        """As scripts are told: `clean`, `findings`, `skipped`, or `errored` for whatever proves nothing."""
+        return self.value if self.complete or self is ScanStatus.SKIPPED else "errored"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:

@@ -34,14 +34,6 @@ PRIORITY_LEVELS: Final[Mapping[str, int]] = MappingProxyType({name: n for n, nam
 _NAMESPACE, _LABELS = "falco", "app=falco"
 """The defaults: Falco is looked for there first, then anywhere, by the chart's labels too."""
 
-_STATUS: Final = {
-    ScanStatus.CLEAN: "passed",
-    ScanStatus.FINDINGS: "failed",
-    ScanStatus.SKIPPED: "skipped",
-    ScanStatus.PARTIAL: "errored",
-    ScanStatus.ERROR: "errored",
-    ScanStatus.TIMEOUT: "errored",
-}
 _SUMMARY: Final = {
     Priority.EMERGENCY: "critical",
     Priority.ALERT: "critical",
@@ -72,7 +64,7 @@ async def check_falco_alerts(  # noqa: PLR0917 - a signature that users know
         fallback_since_minutes: how far back, where `since_timestamp` is None.
 
     Returns:
-        `tool`, `status` (`passed`, `failed`, `skipped`, `errored`, `unknown`), `passed` (true only for `passed`), `skipped`,
+        `tool`, `status` (`clean`, `dirty`, `unknown`, `skipped`, `errored`), `passed` (true only for `clean`), `skipped`,
         `reason`, `namespace_filter`, `falco_namespace` and `label_selector` (what matched), `since_timestamp`,
         `since_minutes`, `severity_threshold`, `alert_count` and `summary` of those that count, `alerts` (at most a
         thousand of them), `raw_lines_count`, `stderr` (what limited the look, or None).
@@ -112,7 +104,7 @@ class _Asked:
         """An answer; what is not given is as if nothing was seen."""
         return {
             "tool": NAME,
-            "passed": status == "passed",
+            "passed": status == "clean",
             "skipped": status == "skipped",
             "status": status,
             "reason": reason or None,
@@ -164,7 +156,7 @@ def _places(asked: FalcoPlace, configured: FalcoPlace) -> tuple[FalcoPlace, ...]
 def _answer(asked: _Asked, result: ScanResult) -> JsonObject:
     seen = result.details
     if "lines" not in seen:
-        return asked.ended(_STATUS[result.status], result.reason)
+        return asked.ended(result.status.word, result.reason)
     counts = Counter[str]()
     for word, count in seen["by_priority"].items():
         counts[_SUMMARY.get(Priority[word.upper()], "other")] += count
@@ -184,10 +176,10 @@ def _answer(asked: _Asked, result: ScanResult) -> JsonObject:
 def _status(result: ScanResult) -> str:
     """Alerts are alerts, whatever else went unseen; without any, alerts that may be anybody's are not known."""
     if result.details["alert_count"]:
-        return "failed"
+        return "dirty"
     if result.status is ScanStatus.PARTIAL and not result.coverage.missing:
         return "unknown"
-    return _STATUS[result.status]
+    return result.status.word
 
 
 def _reason(result: ScanResult) -> str:

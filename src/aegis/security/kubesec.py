@@ -50,7 +50,7 @@ class KubesecScanner:
 
         Returns:
             `passed` (true only where every pod was scored and nothing found), `skipped`, `status` (clean, findings,
-            partial, error, timeout, skipped), `reason`, `score` (the lowest; None where nothing was scored),
+            errored, skipped), `reason`, `score` (the lowest; None where nothing was scored),
             `min_score`, `critical_issues` (each with object, id, selector, reason, points), `advise` (sentences) and
             `objects` (each with object, score, critical, advise, trouble).
         """
@@ -68,7 +68,7 @@ class KubesecScanner:
         return {
             "passed": status is ScanStatus.CLEAN,
             "skipped": status is ScanStatus.SKIPPED,
-            "status": status.value,
+            "status": status.word,
             "reason": reason,
             "score": details.get("score"),
             "min_score": self._rules.kubesec_min_score,

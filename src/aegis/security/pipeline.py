@@ -150,7 +150,7 @@ class SecurityPipeline:
             manifests: YAML or JSON text, an object, or several of either.
 
         Returns:
-            `passed` (true only where all looked and none objects), `skipped`, `status` (`clean`, `findings`, `error`,
+            `passed` (true only where all looked and none objects), `skipped`, `status` (`clean`, `findings`, `errored`,
             `skipped`, `passed with gaps`), `reason`, `blocked`, `score` and `critical_issues` and `advise` (Kubesec's),
             `findings`, `summary`, `scanners` (each one's outcome and results).
         """
@@ -324,7 +324,7 @@ def _joined(these: Results, those: Results) -> dict[str, tuple[ScanResult, ...]]
 def _told(report: SecurityReport | None, refused: str = "") -> JsonObject:
     if report is None:
         return {
-            "passed": False, "skipped": False, "status": "error", "reason": refused, "blocked": True,
+            "passed": False, "skipped": False, "status": "errored", "reason": refused, "blocked": True,
             "findings": [], "summary": {}, "scanners": {},
         }  # fmt: skip
     whole = report.to_dict()
@@ -345,7 +345,7 @@ def _status(report: SecurityReport) -> str:
     outcomes: set[ScannerOutcome] = {_of(verdict) for verdict in report.verdicts.values()}
     for outcome, word in (
         (ScannerOutcome.FAILED, "findings"),
-        (ScannerOutcome.ERRORED, "error"),
+        (ScannerOutcome.ERRORED, "errored"),
     ):
         if outcome in outcomes:
             return word
@@ -367,7 +367,7 @@ def _row(image: str, result: ScanResult) -> JsonObject:
     return {
         "image": image,
         "passed": result.status is ScanStatus.CLEAN,
-        "status": result.status.value,
+        "status": result.status.word,
         "vulnerabilities": len(distinct(result.findings)),
         "reason": result.reason or None,
     }

@@ -118,8 +118,7 @@ class TrivyScanResult:
 
     def to_dict(self) -> JsonObject:
         """With the keys that scripts know."""
-        outcome = ("passed" if self.passed else "failed") if self.status.complete else "errored"
-        skipped = self.status is ScanStatus.SKIPPED
+        shown = ScanStatus.CLEAN if self.passed else ScanStatus.FINDINGS
         reason = self.reason
         if self.status.complete and not self.passed:
             reason = f"{len(self.failing)} vulnerabilities fail the image"
@@ -127,8 +126,8 @@ class TrivyScanResult:
             "image": self.image,
             "tool": NAME,
             "passed": self.passed,
-            "skipped": skipped,
-            "status": "skipped" if skipped else outcome,
+            "skipped": self.status is ScanStatus.SKIPPED,
+            "status": (shown if self.status.complete else self.status).word,
             "reason": reason,
             "vulnerabilities": len(self.shown),
             "severity_counts": count(self.findings),

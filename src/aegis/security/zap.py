@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from aegis.model.scan import ScanStatus
 from aegis.security.desk import Desk
@@ -11,15 +11,6 @@ from aegis.security.scanners.zap import look
 from aegis.security.zaproxy.report import NAME
 
 __all__ = ["zap_baseline_scan"]
-
-_STATUS: Final = {
-    ScanStatus.CLEAN: "passed",
-    ScanStatus.FINDINGS: "failed",
-    ScanStatus.SKIPPED: "skipped",
-    ScanStatus.PARTIAL: "errored",
-    ScanStatus.ERROR: "errored",
-    ScanStatus.TIMEOUT: "errored",
-}
 
 
 async def zap_baseline_scan(target_url: str, timeout_seconds: int = 300, *, desk: Desk | None = None) -> dict[str, Any]:
@@ -31,7 +22,7 @@ async def zap_baseline_scan(target_url: str, timeout_seconds: int = 300, *, desk
         desk: what to work with; None: the settings of this user (`security.zap_enabled`, `zap_image`, `zap_api_url`).
 
     Returns:
-        `target_url`, `tool` (`zap`), `timeout_seconds`, `status` (`passed`, `failed`, `skipped`, `errored`), `passed` (true
+        `target_url`, `tool` (`zap`), `timeout_seconds`, `status` (`clean`, `findings`, `skipped`, `errored`), `passed` (true
         only for `passed`: a scan that looked at the service and found no fault), `skipped`, `reason`, `alerts` (one a rule,
         false positives left out), `summary` (how many of them are `high`, `medium`, `low`, `info`), `raw_report` (ZAP's own,
         without secrets, or None) and `coverage` (what limited the look).
@@ -60,7 +51,7 @@ async def zap_baseline_scan(target_url: str, timeout_seconds: int = 300, *, desk
     looked = await look(target_url, replace(desk, rules=replace(desk.rules, timeouts=timeouts)))
     result = looked.result
     return answer | {
-        "status": _STATUS[result.status],
+        "status": result.status.word,
         "passed": result.status is ScanStatus.CLEAN,
         "skipped": result.status is ScanStatus.SKIPPED,
         "reason": result.reason,

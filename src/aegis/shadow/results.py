@@ -13,6 +13,7 @@ from typing import Any, Final
 from aegis.model.refs import JsonObject
 from aegis.model.report import SecurityReport
 from aegis.model.scan import ScanResult, ScanStatus
+from aegis.model.security import distinct
 from aegis.model.shadow import Verification
 from aegis.model.verdict import Decision, GateResult, Outcome
 
@@ -22,7 +23,7 @@ _WORDS: Final = {
     Outcome.PASSED: "clean",
     Outcome.FAILED: "findings",
     Outcome.SKIPPED: "skipped",
-    Outcome.ERRORED: "error",
+    Outcome.ERRORED: "errored",
 }
 
 
@@ -136,9 +137,9 @@ def _trivy(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObj
     rows = [
         {
             "image": one.details["image"],
-            "status": one.status.value,
+            "status": one.status.word,
             "passed": one.status is ScanStatus.CLEAN,
-            "vulnerabilities": len(one.findings),
+            "vulnerabilities": len(distinct(one.findings)),
             "reason": one.reason or None,
         }
         for one in images
@@ -147,7 +148,7 @@ def _trivy(_gate: GateResult | None, results: tuple[ScanResult, ...]) -> JsonObj
         "total_scanned": sum(one.status.complete for one in images),
         "failed_count": sum(one.status is not ScanStatus.CLEAN for one in images),
         "results": rows,
-        "vulnerabilities": sum(len(one.findings) for one in images),
+        "vulnerabilities": sum(len(distinct(one.findings)) for one in images),
     }
 
 

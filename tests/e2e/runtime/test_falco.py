@@ -99,9 +99,9 @@ async def test_a_namespace_is_clean_dirty_or_not_known(world: World) -> None:
         clean, dirty = (group.create_task(world.said_of(name, since)) for name in ("demo", "demo-prod"))
         subject = Runtime(namespace="demo-prod", since=since, until=datetime.now(UTC))
         scan = group.create_task(PLUGIN.scan(subject, Desk(reader=world.driver)))
-    assert (clean.result()["status"], clean.result()["reason"]) == ("passed", None)
+    assert (clean.result()["status"], clean.result()["reason"]) == ("clean", None)
     assert clean.result()["label_selector"] == "app.kubernetes.io/name=falco"
-    assert dirty.result()["status"] == "failed"
+    assert dirty.result()["status"] == "dirty"
     assert dirty.result()["alerts"][0]["output_fields"]["k8s.ns.name"] == "demo-prod"
     found = scan.result()
     assert (found.status, found.coverage.scanned) == (ScanStatus.FINDINGS, (second,))
@@ -127,6 +127,6 @@ async def test_a_namespace_is_clean_dirty_or_not_known(world: World) -> None:
     await world.until(is_told)
     async with asyncio.TaskGroup() as group:
         clean, dirty = (group.create_task(world.said_of(name, since)) for name in ("demo", "demo-prod"))
-    assert clean.result()["status"] == "passed"
-    assert dirty.result()["status"] == "failed"
+    assert clean.result()["status"] == "clean"
+    assert dirty.result()["status"] == "dirty"
     assert dirty.result()["alerts"][0]["from_text"] is True

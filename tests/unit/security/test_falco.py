@@ -100,7 +100,7 @@ async def server(
 async def check(minutes: float = 5, **options: Any) -> dict[str, Any]:
     found = await check_falco_alerts("demo", datetime.now(UTC) - timedelta(minutes=minutes), **options)
     assert found.keys() == KEYS
-    assert found["passed"] is (found["status"] == "passed")
+    assert found["passed"] is (found["status"] == "clean")
     assert found["skipped"] is (found["status"] == "skipped")
     assert found["passed"] or found["reason"], "what is not clean says why"
     assert set(found["summary"]) == {"critical", "error", "warning", "other"}
@@ -133,7 +133,7 @@ def test_priorities_are_ordered() -> None:
 async def test_no_alerts_pass(cluster: Cluster, server: FakeServer) -> None:
     cluster.falco()
     found = await check()
-    assert (found["status"], found["reason"], found["stderr"]) == ("passed", None, None)
+    assert (found["status"], found["reason"], found["stderr"]) == ("clean", None, None)
     assert (found["tool"], found["namespace_filter"], found["alert_count"]) == ("falco", "demo", 0)
     assert (found["falco_namespace"], found["label_selector"]) == ("falco", "app.kubernetes.io/name=falco")
     assert (found["since_minutes"], found["severity_threshold"]) == (6, "WARNING")
@@ -147,22 +147,22 @@ async def test_alerts_at_or_above_the_threshold_fail(cluster: Cluster, server: F
     cluster.told(10, ns="demo", priority="Error", rule="C")
     cluster.told(5, ns="demo", priority="Notice", rule="D")
     found = await check()
-    assert found["status"] == "failed"
+    assert found["status"] == "dirty"
     assert found["summary"] == {"critical": 1, "error": 1, "warning": 1, "other": 0}
     assert [one["rule"] for one in found["alerts"]] == ["A", "B", "C"]
     assert (found["alert_count"], found["raw_lines_count"]) == (3, 4)
     assert (await check(severity_threshold="error"))["alert_count"] == 2
     assert (await check(severity_threshold="Notice"))["summary"]["other"] == 1
-    assert (await check(severity_threshold="emergency"))["status"] == "passed"
+    assert (await check(severity_threshold="emergency"))["status"] == "clean"
 
 
 @pytest.mark.parametrize(
     ("alert", "expected"),
     [
-        ({"ns": "demo", "priority": "Notice"}, "passed"),
-        ({"ns": "demo-prod"}, "passed"),
-        ({"ns": "demo", "seconds": 400}, "passed"),
-        ({"container": WEB[:12]}, "failed"),
+        ({"ns": "demo", "priority": "Notice"}, "clean"),
+        ({"ns": "demo-prod"}, "clean"),
+        ({"ns": "demo", "seconds": 400}, "clean"),
+        ({"container": WEB[:12]}, "dirty"),
         ({"container": "c" * 12}, "unknown"),
         ({}, "unknown"),
         ({"rule": "Falco internal: syscall event drop", "source": "internal"}, "errored"),
@@ -184,7 +184,7 @@ async def test_falcos_text_is_read_too(cluster: Cluster, server: FakeServer) -> 
         text = f"{moment:%H:%M:%S.%f}000: Critical Opened | container_id={'c' * 12} k8s_ns_name={namespace}"
         cluster.lines["falco-1"].append((moment, text))
     found = await check()
-    assert (found["status"], found["summary"]["critical"]) == ("failed", 1)
+    assert (found["status"], found["summary"]["critical"]) == ("dirty", 1)
     assert found["alerts"][0]["output_fields"]["k8s.ns.name"] == "demo"
 
 
@@ -202,7 +202,7 @@ async def test_the_defaults_find_falco_wherever_it_is(
 ) -> None:
     cluster.falco(namespace=namespace, labels=labels)
     found = await check()
-    assert found["status"] == "passed"
+    assert found["status"] == "clean"
     (label,) = labels.items()
     assert (found["falco_namespace"], found["label_selector"]) == (namespace, "=".join(label))
 
@@ -213,10 +213,10 @@ async def test_what_is_said_in_full_is_looked_for_only_there(
     cluster.falco(namespace="kosmos-system", labels={"x": "y"})
     assert (await check(falco_namespace="other", label_selector="x=y"))["status"] == "skipped"
     assert (await check(falco_namespace="kosmos-system"))["status"] == "skipped"
-    assert (await check(falco_namespace="kosmos-system", label_selector="x=y"))["status"] == "passed"
+    assert (await check(falco_namespace="kosmos-system", label_selector="x=y"))["status"] == "clean"
     monkeypatch.setenv("AEGIS_SECURITY__FALCO_NAMESPACE", "kosmos-system")
     monkeypatch.setenv("AEGIS_SECURITY__FALCO_LABEL_SELECTOR", "x=y")
-    assert (await check())["status"] == "passed"
+    assert (await check())["status"] == "clean"
 
 
 async def test_without_falco_it_is_skipped_never_passed(server: FakeServer) -> None:
@@ -292,4 +292,4 @@ async def test_a_moment_without_a_zone_is_utc_and_none_goes_back(cluster: Cluste
     found = await check_falco_alerts("demo", naive)
     assert found["since_timestamp"] == naive.isoformat() + "+00:00"
     found = await check_falco_alerts("demo", None, fallback_since_minutes=7)  # type: ignore[arg-type]  # as scripts do
-    assert (found["status"], found["since_minutes"]) == ("passed", 7)
+    assert (found["status"], found["since_minutes"]) == ("clean", 7)

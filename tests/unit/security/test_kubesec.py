@@ -54,4 +54,4 @@ async def test_a_missing_program_does_not_pass() -> None:
 async def test_what_cannot_be_read_does_not_pass(tmp_path: Path, manifest: str) -> None:
     told = await KubesecScanner(install(tmp_path)).scan_manifest(manifest)
     assert set(told) == KEYS
-    assert (told["passed"], told["skipped"], told["status"]) == (False, False, "error")
+    assert (told["passed"], told["skipped"], told["status"]) == (False, False, "errored")

@@ -169,7 +169,7 @@ async def test_images_as_scripts_read_them(install: Install) -> None:
 async def test_an_error_is_no_pass(install: Install) -> None:
     install(SlowScanner(name="x", status=ScanStatus.TIMEOUT))
     told = await pipeline().scan_images("web:1")
-    assert (told["passed"], told["skipped"], told["status"], told["blocked"]) == (False, False, "error", True)
+    assert (told["passed"], told["skipped"], told["status"], told["blocked"]) == (False, False, "errored", True)
     assert told["reason"] == "x: why"
     opened = await pipeline(policy=SecurityPolicy(required=frozenset(), fail_open=frozenset({"x"}))).scan_images("w:1")
     assert (opened["passed"], opened["blocked"]) == (False, False)
@@ -188,7 +188,7 @@ async def test_manifests_as_scripts_read_them() -> None:
 
 async def test_a_manifest_that_can_be_read_in_two_ways_is_no_pass() -> None:
     told = await SecurityPipeline(DESK, Rules()).scan_manifests(POD + "kind: Job\n")
-    assert (told["passed"], told["blocked"], told["status"]) == (False, True, "error")
+    assert (told["passed"], told["blocked"], told["status"]) == (False, True, "errored")
     assert "stands twice" in told["reason"]
 
 

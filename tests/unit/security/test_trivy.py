@@ -44,7 +44,7 @@ def test_a_report_held_against_severities(
     for given in (report, json.dumps(report), json.dumps(report).encode()):
         told = TrivyScanResult.from_trivy_json(given, image="shop:1", **options).to_dict()
         assert (told["passed"], told["vulnerabilities"], told["failed_count"]) == (passed, shown, failing)
-        assert told["status"] == ("passed" if passed else "failed")
+        assert told["status"] == ("clean" if passed else "findings")
         assert bool(told["reason"]) is not passed
         assert json.dumps(told)
 
@@ -81,7 +81,7 @@ def test_words_that_are_no_severity_are_refused() -> None:
 async def test_an_image_is_scanned(tmp_path: Path) -> None:
     tool = install(tmp_path, answer=MIXED)
     told = await TrivyScanner(desk=desk(tool)).scan_image("shop:1", fail_on_csv="CRITICAL")
-    assert (told["image"], told["passed"], told["status"], told["skipped"]) == ("shop:1", False, "failed", False)
+    assert (told["image"], told["passed"], told["status"], told["skipped"]) == ("shop:1", False, "findings", False)
     assert [item["rule_id"] for item in told["findings"]] == ["CVE-2024-3", "CVE-2024-2"]
     assert told["severity_counts"] == {"CRITICAL": 1, "HIGH": 1, "MEDIUM": 0, "LOW": 1, "UNKNOWN": 0}
     assert told["details"]["trivy"]["version"] == "0.74.0"

@@ -66,7 +66,7 @@ def test_what_a_trial_must_have_and_lacks_is_no_gap() -> None:
     assert (found["passed"], found["security"]["status"], found["security"]["trivy"]["status"]) == (
         False,
         "findings",
-        "error",
+        "errored",
     )
     assert found["security"]["reason"] == "trivy: time is up"
 
