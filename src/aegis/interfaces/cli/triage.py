@@ -201,6 +201,7 @@ def _text(name: str) -> str:
 
 async def _read(options: Globals, how: dict[str, Any]) -> tuple[list[Alert], JsonObject]:
     """Every alert of the window, whatever its rule and namespace: an attack shows in several."""
+    from aegis.falco.identity import identity
     from aegis.falco.query import AlertQuery
     from aegis.interfaces.cli.alerts import unbuffered_stdin
     from aegis.wiring.alerts import alert_source
@@ -212,14 +213,16 @@ async def _read(options: Globals, how: dict[str, Any]) -> tuple[list[Alert], Jso
     progress_of(options)(f"reading {name}{f' since {since:%Y-%m-%dT%H:%M:%SZ}' if since else ''}")
     async with alert_source(settings_of(options), name, as_user=options.as_user, stdin=stdin) as source:
         batch = await source.read(AlertQuery(since=since, until=now + timedelta(hours=1) if since else None), _MOST)
+    alerts = {identity(alert): alert for alert in reversed(batch.alerts)}  # a log may hold one twice
     told = any(alert.tells_of_loss for alert in batch.alerts)
     notes = [*batch.notes, *(["Falco says that it lost events in this time"] if told else [])]
     if not batch.alerts:
         notes.append("it told no alert at all: nothing happened, or nothing was covered")
-    return list(batch.alerts), {
+    return list(alerts.values())[::-1], {
         "name": name,
         "since": since.isoformat() if since else None,
-        "alerts": len(batch.alerts),
+        "alerts": len(alerts),
+        "duplicates": len(batch.alerts) - len(alerts),
         "complete": not notes,
         "notes": notes,
     }

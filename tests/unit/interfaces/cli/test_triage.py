@@ -128,6 +128,13 @@ def test_a_source_that_lost_events_is_inconclusive(place: Path, capsys: pytest.C
     answered(capsys, "--from", place / "lossy.jsonl", status=1)
 
 
+def test_an_alert_that_a_log_holds_twice_counts_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "twice.jsonl").write_text(lines(noise(PODS)) * 2)
+    report = answered(capsys, "--from", place / "twice.jsonl", status=0)
+    assert (report["source"]["alerts"], report["source"]["duplicates"]) == (32, 32)
+    assert report["groups"][0]["alerts"] == 32
+
+
 def test_no_alert_at_all_is_no_good_news(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "empty.log").write_text("Falco initialized\n")
     report = answered(capsys, "--from", place / "empty.log", status=3)
