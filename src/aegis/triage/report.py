@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -81,9 +81,16 @@ class Findings:
         return tuple(sorted(wanted, key=lambda one: (_ORDER.index(one.verdict), one.group.priority)))
 
     @property
+    def attacks(self) -> tuple[Chain, ...]:
+        """The attacks that touch what was asked for; whatever the priority of their steps is."""
+        anyhow = replace(self.asked, priority=None)
+        touched = {one.chain.id for one in self.judged if one.chain is not None and anyhow.wants(one)}
+        return tuple(one for one in self.chains if one.id in touched)
+
+    @property
     def is_escalated(self) -> bool:
-        """Whether one of the groups that are shown is real, or may be."""
-        return any(one.is_escalated for one in self.shown)
+        """Whether one of the groups that are shown is real, or may be, or there is an attack."""
+        return bool(self.attacks) or any(one.is_escalated for one in self.shown)
 
 
 def report_fields(found: Findings) -> dict[str, Any]:
@@ -98,11 +105,11 @@ def report_fields(found: Findings) -> dict[str, Any]:
             "priority": found.asked.priority.word if found.asked.priority is not None else None,
             "namespace": found.asked.namespace or None,
         },
-        "classification": next((verdict for verdict in _ORDER if verdicts[verdict]), None),
+        "classification": "real" if found.attacks else next((one for one in _ORDER if verdicts[one]), None),
         "escalate": found.is_escalated,
         "counts": _counts(verdicts) | {"alerts": len(shown_ids), "groups": len(shown)},
         "not_shown": _counts(hidden),
-        "attacks": [_attack(found.history, one) for one in found.chains if shown_ids.intersection(one.numbers)],
+        "attacks": [_attack(found.history, one) for one in found.attacks],
         "groups": [_group(found, one) for one in shown],
         "together": _together(found, found.together) if found.together is not None else None,
     }

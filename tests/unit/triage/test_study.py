@@ -14,6 +14,7 @@ from log_services import LogServices, log_services
 from aegis.drivers.http import HttpOptions, open_http
 from aegis.evidence.victorialogs import VictoriaLogs
 from aegis.falco.alert import Alert
+from aegis.falco.priority import Priority
 from aegis.falco.query import AlertQuery
 from aegis.triage.baseline import read, shipped
 from aegis.triage.report import Asked, Findings, report_fields
@@ -82,6 +83,16 @@ def test_only_what_is_asked_for_is_mended_and_shown_but_attacks_are_looked_for_e
     nothing = found(history, asked=Asked(namespace="shop"))
     assert nothing.mends == {}
     assert report_fields(nothing)["classification"] is None
+
+
+def test_an_attack_of_warnings_is_told_to_whoever_asks_for_what_is_critical() -> None:
+    quiet = [one for one in chain() if one.priority.word == "Warning"]
+    fields = report_fields(found(quiet, asked=Asked(priority=Priority.CRITICAL)))
+    assert fields["groups"] == []
+    assert len(fields["attacks"]) == 1
+    assert (fields["escalate"], fields["classification"]) == (True, "real")
+    elsewhere = report_fields(found(quiet, asked=Asked(priority=Priority.CRITICAL, namespace="shop")))
+    assert (elsewhere["attacks"], elsewhere["escalate"]) == ([], False)
 
 
 def test_an_entry_that_is_over_is_named() -> None:

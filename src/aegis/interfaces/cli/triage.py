@@ -18,7 +18,9 @@ from aegis.interfaces.cli.session import progress_of, run_async, settings_of
 if TYPE_CHECKING:
     from aegis.falco.alert import Alert
     from aegis.falco.priority import Priority
+    from aegis.falco.query import AlertQuery
     from aegis.model.refs import JsonObject
+    from aegis.ports import AlertBatch
     from aegis.triage.baseline import Entry
     from aegis.triage.report import Findings
     from aegis.triage.study import Request
@@ -120,9 +122,12 @@ def _request(options: Globals, rule: str, how: dict[str, Any]) -> Request:
     from aegis.triage.report import Asked
     from aegis.triage.study import Request
     from aegis.triage.values import Unchangeable, custom_rules
+    from aegis.wiring.alerts import SOURCES
 
     if how["file"] and how["source"]:
         raise UsageError("a file and a --source are two sources", hint="Give one of them.")
+    if how["source"] and how["source"] not in SOURCES:
+        raise UsageError(f"{how['source']!r} is no source", hint=f"Sources are {', '.join(SOURCES)}; a file: --from.")
     files = rule_texts(how["rules"])
     values = (how["values"], _text(how["values"])) if how["values"] else None
     if values is not None:
@@ -203,21 +208,19 @@ async def _read(options: Globals, how: dict[str, Any]) -> tuple[list[Alert], Jso
     """Every alert of the window, whatever its rule and namespace: an attack shows in several."""
     from aegis.falco.identity import identity
     from aegis.falco.query import AlertQuery
-    from aegis.interfaces.cli.alerts import unbuffered_stdin
-    from aegis.wiring.alerts import alert_source
 
     name = str(how["file"] or how["source"] or "store")
     now = datetime.now(UTC)
     since = moment("--since", how["since"] or _USUAL, now) if how["since"] or not how["file"] else None
-    stdin = unbuffered_stdin() if name == "-" else None
+    query = AlertQuery(since=since, until=now + timedelta(hours=1) if since else None)
     progress_of(options)(f"reading {name}{f' since {since:%Y-%m-%dT%H:%M:%SZ}' if since else ''}")
-    async with alert_source(settings_of(options), name, as_user=options.as_user, stdin=stdin) as source:
-        batch = await source.read(AlertQuery(since=since, until=now + timedelta(hours=1) if since else None), _MOST)
+    batch = _of_file(name, query) if how["file"] else await _of_source(options, name, query)
     alerts = {identity(alert): alert for alert in reversed(batch.alerts)}  # a log may hold one twice
-    told = any(alert.tells_of_loss for alert in batch.alerts)
-    notes = [*batch.notes, *(["Falco says that it lost events in this time"] if told else [])]
-    if not batch.alerts:
-        notes.append("it told no alert at all: nothing happened, or nothing was covered")
+    doubts = {
+        "Falco says that it lost events in this time": any(alert.tells_of_loss for alert in batch.alerts),
+        "it told no alert at all: nothing happened, or nothing was covered": not batch.alerts,
+    }
+    notes = [*batch.notes, *(text for text, holds in doubts.items() if holds)]
     return list(alerts.values())[::-1], {
         "name": name,
         "since": since.isoformat() if since else None,
@@ -226,3 +229,36 @@ async def _read(options: Globals, how: dict[str, Any]) -> tuple[list[Alert], Jso
         "complete": not notes,
         "notes": notes,
     }
+
+
+async def _of_source(options: Globals, name: str, query: AlertQuery) -> AlertBatch:
+    from aegis.wiring.alerts import alert_source
+
+    async with alert_source(settings_of(options), name, as_user=options.as_user) as source:
+        return await source.read(query, _MOST)
+
+
+def _of_file(name: str, query: AlertQuery) -> AlertBatch:
+    """The newest alerts of a log. An alert that was cut, or is broken, is missed, and may be the one that counts."""
+    from collections import deque
+
+    from aegis.falco.alert import looks_like_json, parse_alert
+    from aegis.interfaces.cli.rules_input import lines
+    from aegis.ports import AlertBatch
+
+    kept: deque[Alert] = deque(maxlen=_MOST)
+    count = broken = 0
+    for line in lines(name):
+        alert = parse_alert(line)
+        if alert is None:
+            broken += looks_like_json(line.decode("utf-8", "replace")) and (
+                b'"rule"' in line or not line.rstrip().endswith(b"}")
+            )
+        elif query.matches(alert):
+            kept.append(alert)
+            count += 1
+    notes = {
+        f"{broken} lines are alerts that were cut or are broken": broken > 0,
+        f"only the newest {_MOST} of {count} alerts were looked at": count > _MOST,
+    }
+    return AlertBatch(alerts=tuple(kept), notes=tuple(text for text, holds in notes.items() if holds))

@@ -135,6 +135,13 @@ def test_an_alert_that_a_log_holds_twice_counts_once(place: Path, capsys: pytest
     assert report["groups"][0]["alerts"] == 32
 
 
+def test_an_alert_that_was_cut_is_missed_and_said_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = lines(noise(PODS))
+    (place / "cut.jsonl").write_text("Falco initialized\n" + log + log.splitlines()[0][:200] + "\n")
+    report = answered(capsys, "--from", place / "cut.jsonl", status=3)
+    assert report["source"]["notes"] == ["1 lines are alerts that were cut or are broken"]
+
+
 def test_no_alert_at_all_is_no_good_news(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "empty.log").write_text("Falco initialized\n")
     report = answered(capsys, "--from", place / "empty.log", status=3)
@@ -145,7 +152,8 @@ def test_no_alert_at_all_is_no_good_news(place: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--from", "missing.jsonl"], "no such file"),
+        (["--from", "missing.jsonl"], "cannot read missing.jsonl"),
+        (["--source", "noise.jsonl"], "is no source"),
         (["--from", "noise.jsonl", "--source", "falco"], "two sources"),
         (["--from", "noise.jsonl", "--priority", "loud"], "is no priority"),
         (["--from", "noise.jsonl", "--expires", "soon"], "is no date"),
