@@ -5,6 +5,7 @@ A rule that is not named here counts as the sign of an attack: what is not known
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -63,6 +64,13 @@ SERVERS: Final = frozenset({
     "redis-server", "tomcat", "w3wp",
 })  # fmt: skip
 """Servers that answer strangers: what they start, a stranger may have asked for."""
+
+GENERAL: Final = re.compile(
+    r"(a|ba|da|fi|k|tc|z)?sh|busybox|(python|perl|ruby|php|lua)[\d.]*|node|java|[gm]?awk|cat|chmod|chown|cp|curl|dd|find|grep|ln"
+    r"|mv|nc|rm|sed|tee|wget|xargs",
+    re.ASCII,
+)
+"""Programs that do whatever they are told: their path alone says nothing of what is done."""
 
 ATTACK_TOOLS: Final = frozenset({
     "aircrack-ng", "hashcat", "hping3", "hydra", "john", "kismet", "masscan", "medusa", "metasploit-framework", "ncat",

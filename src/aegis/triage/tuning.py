@@ -13,14 +13,20 @@ from functools import cached_property
 from typing import Final, Literal
 
 from aegis.falco.alert import Alert
+from aegis.falco.derived import told_field
 from aegis.falco.exceptions import FORMS, Proposal, Scope, propose
 from aegis.falco.replay import Replay, append_output, replay
 from aegis.falco.rules import Ruleset, load
+from aegis.falco.scoping import why_unsafe
 from aegis.falco.yaml_text import scalar
 from aegis.triage.baking import Bake, bake
 from aegis.triage.classify import Judged
+from aegis.triage.knowledge import GENERAL
+from aegis.triage.workloads import program_of
 
 Kind = Literal["image-bake", "exception", "suppression"]
+_FEW_VALUES: Final = 8
+"""Different files or command lines, at most, that an exception of a general program names."""
 _STRONG: Final = 20
 """Alerts in unharmed containers, at least, before a rule may be switched off for them."""
 
@@ -213,7 +219,7 @@ class Tuning:
             scope=found.scope,
             owner=self._owner(judged),
             expires=self.expires,
-            notes=(*found.notes, *self._nobody(judged)),
+            notes=(*found.notes, *_broad(judged, found.scope), *self._nobody(judged)),
         )
         return self._checked(mend)
 
@@ -225,12 +231,14 @@ class Tuning:
         own = set(judged.group.numbers)
         history = [self.history[place] for place in places]
         chosen = [number for number, place in enumerate(places) if place in own]
+        fields = _doing([history[number] for number in chosen])
         for form in forms:
             found = propose(
                 rule,
                 history,
                 chosen,
                 files=self.files,
+                fields=fields,
                 form=form,  # type: ignore[arg-type]  # one of FORMS
                 owner=self._owner(judged),
                 expires=self.expires,
@@ -304,3 +312,23 @@ class Tuning:
 
     def _nobody(self, judged: Judged) -> tuple[str, ...]:
         return () if self._owner(judged) else ("nobody answers for it: name somebody by --owner",)
+
+
+def _broad(judged: Judged, scope: Scope | None) -> tuple[str, ...]:
+    """A warning where a program that does whatever it is told is silent whatever that is."""
+    name = judged.group.process.rpartition("/")[2]
+    if scope is None or not GENERAL.fullmatch(name) or {"fd.name", "proc.cmdline"} & set(scope.fields):
+        return ()
+    return (f"{name} does whatever it is told, and all of it would be silent there: a program of its own is better",)
+
+
+def _doing(alerts: Sequence[Alert]) -> tuple[str, ...]:
+    """What besides the program says what is done, where the program does whatever it is told."""
+    if not any(GENERAL.fullmatch(program_of(alert).rpartition("/")[2]) for alert in alerts):
+        return ()
+    for name in ("fd.name", "proc.cmdline"):
+        values = {told_field(alert.fields, name) for alert in alerts}
+        is_plain = not any(why_unsafe(value) or "->" in str(value) for value in values)
+        if is_plain and len(values) <= _FEW_VALUES:
+            return (name,)
+    return ()

@@ -132,6 +132,19 @@ def test_a_team_that_vouches_gets_an_exception_in_its_own_name() -> None:
     assert exception.withdrawn == ""
 
 
+def test_a_program_that_does_whatever_it_is_told_is_scoped_to_what_it_does() -> None:
+    for more, field in (({"fd__name": "/etc/own"}, "fd.name"), ({"line": "sh -c own"}, "proc.cmdline")):
+        (mends,) = found(writes(5, **more), *read(OWN, "t"), files=FILES).mends.values()
+        assert mends[0].withdrawn == ""
+        assert mends[0].scope is not None
+        assert mends[0].scope.fields[-1] == field
+    many = [each for number in range(12) for each in writes(1, line=f"sh -c {number}")]
+    (mends,) = found(many, *read(OWN, "t"), files=FILES).mends.values()
+    assert mends[0].scope is not None
+    assert len(mends[0].scope.fields) == 3
+    assert "sh does whatever it is told" in mends[0].notes[0]
+
+
 def test_what_is_loaded_in_the_end_is_proved_as_a_whole() -> None:
     other = "- {rule: Any program, because: c, namespaces: [data], processes: [pg]}"
     more = [alert("Any program", at=each * 60.0, namespace="data", pod="pg-0", name="pg") for each in range(5)]
