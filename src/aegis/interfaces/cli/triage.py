@@ -95,6 +95,8 @@ def command(options: Globals, /, rule: str, **how: Any) -> int:
     history, source = run_async(_read(options, how), options)
     if not source["complete"]:
         progress(f"{source['name']} could not be read whole: {'; '.join(source['notes'])}")
+    if rule and source["complete"]:
+        _check_rule(rule, history, request)
     found = _studied(history, request, progress)
     from aegis.interfaces.cli.triage_text import report_text
     from aegis.triage.report import report_fields
@@ -147,6 +149,27 @@ def _request(options: Globals, rule: str, how: dict[str, Any]) -> Request:
         expires=_expiry(how["expires"]),
         today=datetime.now(UTC).date(),
     )
+
+
+def _check_rule(rule: str, history: list[Alert], request: Request) -> None:
+    """A misspelt rule is silent for ever.
+
+    Raises:
+        UsageError: if neither an alert nor a rule has this name.
+    """
+    from difflib import get_close_matches
+
+    from aegis.falco.rules import load
+    from aegis.triage.knowledge import family_of
+
+    told = {alert.rule for alert in history} - {""}
+    known = told | {family_of(name) for name in told} | {one.rule.name for one in load(request.files).rules}
+    if rule not in known:
+        near = get_close_matches(rule, sorted(known), n=1)
+        hint = (
+            f"Did you mean {near[0]!r}?" if near else "`aegis alerts list` shows what there is; rule names are exact."
+        )
+        raise UsageError(f"no alert of {rule!r} is among the {len(history)} that were read", hint=hint)
 
 
 def _check(files: list[tuple[str, str]]) -> None:

@@ -154,6 +154,7 @@ def test_no_alert_at_all_is_no_good_news(place: Path, capsys: pytest.CaptureFixt
     [
         (["--from", "missing.jsonl"], "cannot read missing.jsonl"),
         (["--source", "noise.jsonl"], "is no source"),
+        (["Launch package management", "--from", "noise.jsonl"], "Did you mean 'Launch Package Management Process"),
         (["--from", "noise.jsonl", "--source", "falco"], "two sources"),
         (["--from", "noise.jsonl", "--priority", "loud"], "is no priority"),
         (["--from", "noise.jsonl", "--expires", "soon"], "is no date"),
