@@ -33,16 +33,18 @@ class Watch:
     """What is looked for.
 
     Attributes:
-        rule: which must be silent.
+        rule: which must be silent; a name that nobody uses is silent for ever.
         namespace: where.
         workload: whose; empty: of everything in the namespace.
         job: the Job that was started for it; empty: none was.
+        is_known: whether the source told of this rule before.
     """
 
     rule: str
     namespace: str
     workload: str = ""
     job: str = ""
+    is_known: bool = True
 
     def is_here(self, alert: Alert) -> bool:
         """Whether an alert is of what is watched."""
@@ -112,6 +114,9 @@ def verified(
         f"the source was not read whole: {'; '.join(notes)}": bool(notes),
         "Falco says that it lost events": any(alert.tells_of_loss for alert in alerts),
         "the source told no alert at all in this time: it may have covered nothing": not told and not is_covered,
+        "the source told of no such rule before either: is its name right, and is it loaded?": not (
+            watch.is_known or fired
+        ),
         f"{nobody} alerts of the rule do not say whose they are": nobody > 0,
         f"{lines} alerts are lines of text, which do not say their rule": lines > 0,
     }

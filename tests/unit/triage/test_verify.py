@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,6 +69,14 @@ def test_what_cannot_be_told_is_not_called_silent(
     assert found.outcome == "inconclusive"
     assert why in found.reason
     assert verified([*alerts, alert(DROPPED, **HERE)], notes, WATCH, trouble=trouble).outcome == "firing"
+
+
+def test_a_rule_that_was_never_told_is_not_called_silent() -> None:
+    unknown = replace(WATCH, rule="Drop and exceute", is_known=False)
+    found = verified([alert("x")], (), unknown)
+    assert found.outcome == "inconclusive"
+    assert "is its name right" in found.reason
+    assert verified([alert("x"), alert("Drop and exceute", namespace="shop")], (), unknown).outcome == "silent"
 
 
 def test_a_whole_namespace_is_watched_where_no_workload_is_named() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aegis.wiring import System
 
 _USUAL = "5m"
+_BEFORE = timedelta(days=1)
 _SETTLE = 20.0
 _PATIENCE = 300.0
 _SHARE = 0.8
@@ -61,7 +62,7 @@ def command(options: Globals, /, rule: str, **how: Any) -> int:
     silence says nothing of whether the activity took place.
 
     Ends with 0 if the rule is silent, 1 if it fires, 3 if it cannot be told: the source was not read whole, told
-    nothing at all, or the Job did not complete.
+    nothing at all, told of no such rule within a day, or the Job did not complete.
     """
     watch, found, since = run_async(_verify(options, rule, how), options)
     result = document("TriageVerification", **_fields(watch, found, since))
@@ -79,7 +80,8 @@ async def _verify(options: Globals, rule: str, how: dict[str, Any]) -> tuple[Wat
         if not options.namespace:
             raise UsageError("whose alerts is not said", hint="Name the namespace by -n.")
         since = moment("--since", how["since"] or _USUAL, now)
-        watch = Watch(rule=rule, namespace=options.namespace, workload=how["workload"])
+        known = await _is_known(options, how, rule, now)
+        watch = Watch(rule=rule, namespace=options.namespace, workload=how["workload"], is_known=known)
         return watch, await _watched(options, how, watch, since), since
     async with opened(options) as system:
         ref = _cronjob(how["retrigger"], namespace_of(options, system))
@@ -87,7 +89,13 @@ async def _verify(options: Globals, rule: str, how: dict[str, Any]) -> tuple[Wat
         async with rerun(system.reader, system.actuator, ref, patience=patience * _SHARE, progress=progress) as job:
             since = moment("--since", how["since"], now) if how["since"] else job.began
             workload = how["workload"] or ref.name
-            watch = Watch(rule=rule, namespace=ref.namespace, workload=workload, job=job.name)
+            watch = Watch(
+                rule=rule,
+                namespace=ref.namespace,
+                workload=workload,
+                job=job.name,
+                is_known=await _is_known(options, how, rule, now),
+            )
             trouble, is_covered = await _seen_by_falco(system, how, job)
             found = await _watched(options, how, watch, since, trouble=trouble, is_covered=is_covered)
             return watch, found, since
@@ -106,6 +114,20 @@ async def _seen_by_falco(system: System, how: dict[str, Any], job: Rerun) -> tup
     place = FalcoPlace(namespace=security.falco_namespace, labels=security.falco_label_selector)
     found = await lapses(system.reader, place, job)
     return "; ".join(found), not found
+
+
+async def _is_known(options: Globals, how: dict[str, Any], rule: str, now: datetime) -> bool:
+    """Whether the source told of a rule within the last day, of anybody; a stream cannot be asked twice."""
+    from aegis.falco.query import AlertQuery
+    from aegis.wiring.alerts import alert_source
+
+    name = _source(how)
+    if name == "-":
+        return False
+    since = None if how["file"] else now - _BEFORE
+    async with alert_source(settings_of(options), name, as_user=options.as_user) as source:
+        batch = await source.read(AlertQuery(rule=rule, since=since), 1)
+    return bool(batch.alerts)
 
 
 async def _watched(

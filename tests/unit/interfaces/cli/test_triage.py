@@ -182,6 +182,9 @@ def test_verify_reads_a_file(place: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (found["kind"], found["outcome"], found["fired_here"]) == ("TriageVerification", "firing", 32)
     assert run([*words, "--workload", "other", "--from", str(place / "noise.jsonl")]) == 0
     assert json.loads(capsys.readouterr().out)["fired_elsewhere"] == 32
+    words[2] = "Launch package management"
+    assert run([*words, "--workload", "runner", "--from", str(place / "noise.jsonl")]) == 3
+    assert "is its name right" in json.loads(capsys.readouterr().out)["reason"]
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
