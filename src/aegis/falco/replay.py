@@ -9,8 +9,6 @@ unknown, with the fields that would have decided it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,16 +117,6 @@ def append_output(found: Replay) -> str:
 
 def _outputs(name: str) -> list[str]:
     return [f"{name}[{number}]" for number in range(1, _ANCESTORS + 1)] if name in ANCESTRAL else [name]
-
-
-def identity(alert: Alert) -> str:
-    """What an alert is known by wherever it is read: a hash of its host, time, rule and fields.
-
-    The `uuid` of falcosidekick is another one at each receipt.
-    """
-    told_of = [alert.hostname, alert.time_ns, alert.rule, dict(alert.fields) or alert.output]
-    text = json.dumps(told_of, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def replay(

@@ -8,7 +8,8 @@ from typing import Any
 
 from aegis.falco.alert import Alert
 from aegis.falco.exceptions import Proposal, Scope
-from aegis.falco.replay import Replay, append_output, identity
+from aegis.falco.identity import identity
+from aegis.falco.replay import Replay, append_output
 
 
 def replay_fields(found: Replay, history: Sequence[Alert], *, with_ids: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aegis.falco.alert import Alert, parse_alert
 from aegis.falco.evaluate import compiled
-from aegis.falco.replay import Replay, append_output, identity, replay
+from aegis.falco.replay import Replay, append_output, replay
 from aegis.falco.rules import Ruleset, load
 from aegis.falco.tree import Not, conjuncts
 
@@ -166,15 +166,6 @@ def test_text_names_no_rule() -> None:
     line = parse_alert("10:00:00.000000000: Notice A shell (user=root process=sh)")
     assert line is not None
     assert replay(rules(SHELL), [line]).without_rule == (0,)
-
-
-def test_an_alert_is_the_same_at_each_receipt() -> None:
-    document = {"rule": "r", "output": "o", "priority": "Notice", "output_fields": {"a": 1, "b": 2}}
-    again = {"uuid": "x", **document, "output_fields": {"b": 2, "a": 1}}
-    one, two = parse_alert(json.dumps(document)), parse_alert(json.dumps(again))
-    assert one is not None
-    assert two is not None
-    assert identity(one) == identity(two) != identity(alert())
 
 
 VALUES = st.fixed_dictionaries(
