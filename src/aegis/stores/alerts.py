@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +14,8 @@ from aegis.falco.identity import identity
 from aegis.falco.priority import Priority
 from aegis.falco.query import AlertQuery
 from aegis.ports import AlertBatch
-from aegis.stores.locks import private_folder
+from aegis.stores.sqlite import Database
 
-_LAYOUT: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS alerts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -59,7 +56,7 @@ class SqliteAlertStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._database = Database(path=path, holds="alerts", schema=_SCHEMA)
 
     async def add(self, alerts: Iterable[Alert]) -> tuple[int, int]:
         """Store durably, all of them or none; how many were new, and how many were there already.
@@ -69,7 +66,7 @@ class SqliteAlertStore:
         """
         new = known = 0
         received = datetime.now(UTC).isoformat()
-        with self._open() as connection:
+        with self._database.open() as connection:
             for alert in alerts:
                 added = connection.execute(_INSERT, _row(alert) | {"received_at": received}).rowcount
                 new, known = new + added, known + 1 - added
@@ -92,7 +89,7 @@ class SqliteAlertStore:
             "limit": limit + 1,
             "after": after,
         }
-        with self._open() as connection:
+        with self._database.open() as connection:
             rows = connection.execute(_SELECT, asked).fetchall()
         notes = (f"only the newest {limit} were asked for",) if len(rows) > limit else ()
         alerts = tuple(alert for row in reversed(rows[:limit]) if (alert := parse_alert(row[0])) is not None)
@@ -108,25 +105,13 @@ class SqliteAlertStore:
         """
         if not self._path.exists():
             return 0
-        with self._open() as connection:
+        with self._database.open() as connection:
             (last,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM alerts").fetchone()
         return int(last)
 
     def close(self) -> None:
         """Close the file; it opens again when needed."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is None:
-                self._connection = _connect(self._path)
-            with self._connection:
-                yield self._connection
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the alerts in {self._path} cannot be used: {error}") from error
+        self._database.close()
 
 
 class StoredAlerts:
@@ -155,21 +140,6 @@ def _row(alert: Alert) -> dict[str, Any]:
         "namespace": alert.text("k8s.ns.name"),
         "document": encoded(alert),
     }
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    private_folder(path.parent, ours=False)  # the state folder may be one that a person named
-    path.touch(mode=0o600, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=10.0)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
-    if layout not in {0, _LAYOUT}:
-        connection.close()
-        raise sqlite3.DatabaseError(f"written by a newer version (layout {layout})")
-    connection.executescript(_SCHEMA)
-    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
-    return connection
 
 
 def _nanoseconds(moment: datetime | None, otherwise: int) -> int:

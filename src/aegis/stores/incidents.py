@@ -6,9 +6,6 @@ a remediation saves once. `busy_timeout` bounds how long another process may kee
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aegis.errors import Conflict, NotFound, Refused, Unavailable, UsageError
 from aegis.model.incident import Incident, Phase
 from aegis.model.refs import ObjectRef
-from aegis.stores.locks import private_folder
+from aegis.stores.sqlite import Database
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -36,7 +33,6 @@ CREATE TABLE IF NOT EXISTS incidents (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS incidents_by_target ON incidents (cluster_uid, namespace, kind, name);
 """
-_LAYOUT: Final = 1
 _FINAL: Final = tuple(phase.value for phase in Phase if phase.final)
 
 
@@ -51,7 +47,7 @@ class SqliteIncidentStore:
     def __init__(self, path: Path, *, cluster_uid: str) -> None:
         self._path = path
         self._cluster_uid = cluster_uid
-        self._connection: sqlite3.Connection | None = None
+        self._database = Database(path=path, holds="incidents", schema=_SCHEMA)
 
     async def save(self, incident: Incident) -> Incident:
         """Store durably; the returned incident has the next version.
@@ -77,7 +73,7 @@ class SqliteIncidentStore:
             "read_version": incident.version,
         }
         statement = _INSERT if incident.version == 0 else _UPDATE
-        with self._open() as connection:
+        with self._database.open() as connection:
             changed = connection.execute(statement, row).rowcount
         if changed != 1:
             raise Conflict(f"incident {incident.id} was changed by another process", hint="Run the command again.")
@@ -90,7 +86,7 @@ class SqliteIncidentStore:
             NotFound: if there is none, or several begin so.
             Refused: if it is of another cluster.
         """
-        with self._open() as connection:
+        with self._database.open() as connection:
             rows = connection.execute(_LOAD, {"id": incident_id, "cluster_uid": self._cluster_uid}).fetchall()
             elsewhere = connection.execute(_ELSEWHERE, {"id": incident_id}).fetchone()
         exact = [row for row in rows if row[0] == incident_id]
@@ -115,25 +111,13 @@ class SqliteIncidentStore:
             "namespace": target.namespace if target else "",
             "any_phase": not open_only,
         }
-        with self._open() as connection:
+        with self._database.open() as connection:
             rows = connection.execute(_LIST, wanted).fetchall()
         return [_decode(row[0], self._path) for row in rows]
 
     def close(self) -> None:
         """Close the file; it opens again when needed."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is None:
-                self._connection = _connect(self._path)
-            with self._connection:
-                yield self._connection
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the incidents in {self._path} cannot be used: {error}") from error
+        self._database.close()
 
 
 _INSERT: Final = """
@@ -172,18 +156,3 @@ def _decode(document: bytes, path: Path) -> Incident:
         return _codec().validate_json(document)
     except ValueError as error:
         raise Unavailable(f"an incident in {path} cannot be read: {error}") from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    private_folder(path.parent, ours=False)  # the state folder may be one that a person named
-    path.touch(mode=0o600, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=10.0)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
-    if layout not in {0, _LAYOUT}:
-        connection.close()
-        raise sqlite3.DatabaseError(f"written by a newer version (layout {layout})")
-    connection.executescript(_SCHEMA)
-    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
-    return connection
