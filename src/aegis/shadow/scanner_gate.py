@@ -44,7 +44,7 @@ class ScannerGate:
         if fault := next((trial.subjects[arm].fault for arm in ARMS if trial.subjects[arm].fault), ""):
             gate = GateResult(gate=self.name, outcome=Outcome.ERRORED, required=True, reason=fault, inconclusive=True)
             return noted(trial, gate, Looks())
-        trial.tools.progress(f"scanning with {self.name}")
+        trial.tools.progress(f"asking {self.name} about both arms")
         before, after = [await trial.scans.of(self.name, trial.subjects[arm].all) for arm in ARMS]
         looks = await _with_a_baseline(trial, self.name, Looks(before=before, after=after))
         return settled(trial, self.name, looks)
