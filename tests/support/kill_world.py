@@ -103,7 +103,8 @@ class Actors:
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        return Act(pid=await self._pids[mine], over=self._waiting[mine], files=files)
+        stops_at = die_at if number == signal.SIGSTOP else ""
+        return Act(pid=await self._pids[mine], over=self._waiting[mine], files=files, stops_at=stops_at)
 
     async def _listen(self) -> None:
         assert self._process is not None
@@ -127,6 +128,7 @@ class Act:
     pid: int
     over: asyncio.Future[dict[str, Any]]
     files: dict[str, str]
+    stops_at: str = ""
 
     def places(self) -> tuple[str, ...]:
         """Where it passed so far."""
@@ -134,9 +136,15 @@ class Act:
         return tuple(path.read_text(encoding="utf-8").splitlines()) if path.exists() else ()
 
     async def reaches(self, place: str, seconds: float = SECONDS) -> None:
-        """Wait until it passes a place."""
+        """Wait until it passes a place, and has stopped where it stops there: SIGCONT would come too early before."""
         await until(lambda: place in self.places() or self.over.done(), seconds)
         assert place in self.places(), (place, Path(self.files["stderr"]).read_text(encoding="utf-8"))
+        if place == self.stops_at:
+            await until(self._is_stopped, seconds)
+
+    def _is_stopped(self) -> bool:
+        """Whether the kernel says so (proc(5): the state follows the name, which is in parentheses)."""
+        return Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
 
     async def ended(self, seconds: float = SECONDS) -> Ended:
         async with asyncio.timeout(seconds):
