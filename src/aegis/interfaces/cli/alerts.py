@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from aegis.errors import UsageError
-from aegis.interfaces.cli.options import Globals, group, parse_duration
+from aegis.interfaces.cli.options import Globals, group, moment
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import columns, document, emit, list_document, rendered, stream, write
 from aegis.interfaces.cli.session import run_async, run_watch, settings_of
@@ -251,22 +251,6 @@ def _query(options: Globals, how: dict[str, Any]) -> AlertQuery:
         since=now - _USUAL if since is None and how["source"] in _REMOTE else since,
         until=moment("--until", how["until"], now) if how["until"] else None,
     )
-
-
-def moment(option: str, text: str, now: datetime) -> datetime:
-    """So long ago, or a moment with its zone.
-
-    Raises:
-        UsageError: if it is neither.
-    """
-    with suppress(ValueError, OverflowError):
-        return now - timedelta(seconds=parse_duration(text))
-    found = None
-    with suppress(ValueError):
-        found = datetime.fromisoformat(text)
-    if found is None or found.tzinfo is None:
-        raise UsageError(f"{option} {text!r} is no time", hint="Write 30m, 24h, 7d, or 2026-03-01T12:00:00Z.")
-    return found
 
 
 # ── as it is shown ───────────────────────────────────────────────────────────────────────────────────────────────────

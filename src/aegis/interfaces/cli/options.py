@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+
+from aegis.errors import UsageError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
@@ -79,6 +83,22 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise ValueError(f"{text!r} is not above zero.")
     return seconds
+
+
+def moment(option: str, text: str, now: datetime) -> datetime:
+    """So long ago, or a moment with its zone.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    with suppress(ValueError, OverflowError):
+        return now - timedelta(seconds=parse_duration(text))
+    found = None
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+    if found is None or found.tzinfo is None:
+        raise UsageError(f"{option} {text!r} is no time", hint="Write 30m, 24h, 7d, or 2026-03-01T12:00:00Z.")
+    return found
 
 
 def global_options(outputs: Sequence[str] = ("table", "json", "yaml")) -> list[click.Option]:

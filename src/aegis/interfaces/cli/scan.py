@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from aegis.errors import NotFound, PermissionDenied, Unavailable, UsageError
-from aegis.interfaces.cli.options import Globals, completing, group, parse_duration
+from aegis.interfaces.cli.options import Globals, completing, group, moment
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit, write
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async, settings_of
@@ -235,7 +235,9 @@ async def _runtime(options: Globals, since: str, how: dict[str, Any]) -> int:
     from aegis.wiring.scanning import scan_rules
 
     now = datetime.now(UTC)
-    begin = _moment(since, now)
+    begin = moment("--since", since, now).astimezone(UTC)
+    if begin > now:
+        raise UsageError(f"--since {since!r} is still to come", hint="Write 30m, 24h, 7d, or 2026-03-01T12:00:00Z.")
     async with opened(options, only_read=True) as system:
         namespace = namespace_of(options, system)
         await _require_namespace(system, namespace)
@@ -351,17 +353,3 @@ def _check_url(text: str) -> None:
         good = False
     if not good or any(char.isspace() or not char.isprintable() for char in text):
         raise UsageError(f"{text!r} is no URL of an HTTP service", hint="Write http://HOST:PORT/ or https://….")
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    try:
-        return now - timedelta(seconds=parse_duration(text))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--since {text!r} is no time", hint="Write 30m, 1h, or 2026-03-01T12:00:00Z.") from None
-    if found.tzinfo is None or found > now:
-        raise UsageError(f"--since {text!r} has no zone, or is still to come", hint="Write 2026-03-01T12:00:00Z.")
-    return found.astimezone(UTC)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aegis.errors import UsageError
-from aegis.interfaces.cli.alerts import moment
-from aegis.interfaces.cli.options import AegisCommand, Globals, parse_duration
+from aegis.interfaces.cli.options import AegisCommand, Globals, moment, parse_duration
 from aegis.interfaces.cli.output import document, emit
 from aegis.interfaces.cli.session import progress_of, run_async, settings_of
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aegis.errors import UsageError
-from aegis.interfaces.cli.alerts import moment, unbuffered_stdin
-from aegis.interfaces.cli.options import Duration, Globals
+from aegis.interfaces.cli.alerts import unbuffered_stdin
+from aegis.interfaces.cli.options import Duration, Globals, moment
 from aegis.interfaces.cli.options import command as make
 from aegis.interfaces.cli.output import document, emit
 from aegis.interfaces.cli.session import namespace_of, opened, progress_of, run_async, settings_of
