@@ -278,13 +278,7 @@ def _waived(
 ) -> tuple[Results, tuple[Suppressed, ...], tuple[str, ...]]:
     """The results without what is waived; a finding that two results share is waived in both."""
     done = apply(_findings(results), waivers, now=now)
-    gone = {id(item.finding) for item in done.suppressed}
-    kept = {
-        name: tuple(
-            replace(one, findings=tuple(item for item in one.findings if id(item) not in gone)) for one in several
-        )
-        for name, several in results.items()
-    }
+    kept = {name: tuple(map(done.left_of, several)) for name, several in results.items()}
     return kept, done.suppressed, done.notes
 
 

@@ -7,13 +7,14 @@ manifest. `aegis.security.waiver_files` reads them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
 from aegis.errors import UsageError
 from aegis.model.report import Suppressed
+from aegis.model.scan import ScanResult
 from aegis.model.security import SecurityFinding, bare_purl, groups
 
 
@@ -69,6 +70,11 @@ class Waived:
     kept: tuple[SecurityFinding, ...]
     suppressed: tuple[Suppressed, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def left_of(self, result: ScanResult) -> ScanResult:
+        """One of the results whose findings were looked through, without what is waived."""
+        gone = {id(one.finding) for one in self.suppressed}
+        return replace(result, findings=tuple(item for item in result.findings if id(item) not in gone))
 
 
 def apply(findings: Sequence[SecurityFinding], waivers: Iterable[Waiver], *, now: datetime) -> Waived:

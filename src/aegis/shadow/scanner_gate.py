@@ -158,13 +158,11 @@ def _without_what_is_waived(looks: Looks, rules: SecurityRules) -> tuple[Looks, 
     now = rules.desk.now()
     before = apply(looks.findings_before, rules.waivers, now=now)
     after = apply(looks.findings_after, rules.waivers, now=now)
-    kept = {id(finding) for finding in (*before.kept, *after.kept)}
+    return Looks(before=_left(looks.before, before), after=_left(looks.after, after)), after
 
-    def left(look: Look) -> Look:
-        findings = tuple(finding for finding in look.result.findings if id(finding) in kept)
-        return replace(look, result=replace(look.result, findings=findings))
 
-    return Looks(before=tuple(map(left, looks.before)), after=tuple(map(left, looks.after))), after
+def _left(looks: Sequence[Look], waived: Waived) -> tuple[Look, ...]:
+    return tuple(replace(look, result=waived.left_of(look.result)) for look in looks)
 
 
 def _answered_for(one: Suppressed) -> str:
