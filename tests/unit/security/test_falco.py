@@ -16,7 +16,8 @@ from fake_api_server import Authority, FakeServer, answer, make_authority, servi
 from falco_logs import FalcoLogs, alert_line, falco_pod, stamp
 
 from aegis.ports import LogQuery
-from aegis.security import runtime
+from aegis.security import SecurityPipeline, runtime
+from aegis.security.desk import Desk
 from aegis.security.falco import FALCO_PRIORITY_ORDER, PRIORITY_LEVELS, check_falco_alerts
 
 KEYS = {
@@ -245,6 +246,9 @@ async def test_without_a_cluster_it_is_skipped(
     found = await check()
     assert found["status"] == "skipped"
     assert found["reason"].startswith("there is no cluster to ask")
+    of_pipeline = await SecurityPipeline(Desk()).check_runtime_alerts("demo", core_api=object(), since_minutes=7)
+    assert (of_pipeline["status"], of_pipeline["namespace_filter"]) == ("skipped", "demo")
+    assert (of_pipeline["since_minutes"], of_pipeline["severity_threshold"]) == (8, "WARNING"), "the eighth has begun"
 
 
 @pytest.mark.parametrize("path", ["/pods", "/log"])
